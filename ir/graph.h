@@ -1,0 +1,159 @@
+/* graph: nodes in SSA form, the builder that appends them, and the module that holds the graphs of one model.
+ *
+ * Nodes live in their graph's arena; no node is freed alone. Operands are defined before their uses. */
+#ifndef NNC_IR_GRAPH_H
+#define NNC_IR_GRAPH_H
+#include "ir/arena.h"
+#include "ir/diag.h"
+#include "ir/types.h"
+
+enum op {
+#define OP(id, ...) OP_##id,
+#include "ir/ops.def"
+#undef OP
+    OP_COUNT
+};
+
+enum op_class { CLASS_LEAF, CLASS_MAP, CLASS_CAST, CLASS_REDUCE, CLASS_CONTRACT, CLASS_MOVE, CLASS_RANDOM, CLASS_GROUP, CLASS_EFFECT };
+enum op_attrs { ATTRS_NONE, ATTRS_NAME, ATTRS_VALUE, ATTRS_AXES, ATTRS_MATMUL, ATTRS_PERM, ATTRS_SLICE, ATTRS_AXIS, ATTRS_STREAM, ATTRS_BODY };
+enum op_flags { OP_CALLABLE = 1, OP_COMMUTES = 2, OP_BOOLEAN = 4 };
+/* Sets of element types, bits 1 << enum elem. */
+enum op_types { TYPES_FLT = 0x3, TYPES_WHOLE = 0x1c, TYPES_NUM = 0x1f, TYPES_BOOL = 0x20, TYPES_ALL = 0x3f };
+
+struct op_info {
+    const char *text;
+    uint8_t class, attrs, types, flags;
+    int8_t nin; /* -1: any number */
+};
+extern const struct op_info op_info[OP_COUNT];
+/* OP_COUNT if there is no operation of that name. */
+enum op op_from_text(const char *text, size_t length);
+
+/* Attributes, by op_info.attrs. Nodes point to them and do not own them: they outlive the graph (the typed tree's, static ones) or lie
+ * in the graph's arena. */
+struct attr {
+    union {
+        struct { const char *name; int index; } name;                   /* NAME: of the input, or of the variable with its index in the module */
+        struct { double real; int64_t whole; const void *data; } value; /* VALUE: rank 0: real (f32, f64) or whole; else data, dense */
+        struct { uint32_t axes; bool keep; } axes;                      /* AXES: bit i: axis i is reduced; keep: it stays with size 1 */
+        struct { bool transpose_a, transpose_b; } matmul;               /* MATMUL: the last two axes of that operand are read exchanged */
+        struct { int8_t perm[RANK_MAX]; } perm;                         /* PERM: result axis i is operand axis perm[i] */
+        struct { int64_t start[RANK_MAX], stop[RANK_MAX]; } slice;      /* SLICE: [start, stop) of each axis; dims may be multiples of N.
+                                                                           PAD: start zeros before and stop zeros after each axis */
+        struct { int axis; } axis;                                      /* AXIS: of CONCAT; index of RESULT */
+        struct { uint64_t stream; double from, to; } stream;            /* STREAM: number of the stream; the range, or mean and deviation */
+    };
+};
+
+/* Where plan put a value. */
+enum storage {
+    STORAGE_NONE,     /* not planned, or inside a body */
+    STORAGE_ARENA,    /* offset bytes into the arena */
+    STORAGE_VAR,      /* the memory of variable `offset` (index in the module) */
+    STORAGE_INPUT,    /* the caller's buffer of input `offset` (its index in the graph) */
+    STORAGE_CONST     /* the attribute's value */
+};
+
+struct graph;
+struct node {
+    uint16_t op;            /* enum op */
+    uint16_t nin;
+    int32_t id;             /* position in the graph's list */
+    struct type type;
+    struct node **in;
+    const struct attr *attr;
+    struct graph *body;     /* GROUP: its inputs are INPUT nodes in the order of the operands, its outputs the results */
+    struct place place;     /* in the user's file */
+    struct place inner;     /* the line of the definition that made it, if it is another one */
+    uint8_t storage;        /* enum storage, set by plan */
+    int64_t offset;
+    void *data;             /* of the mode that runs the graph; eager: its struct tensor */
+    struct node *mark;      /* scratch of the pass that runs */
+};
+
+struct graph_output {
+    const char *name;
+    struct node *node;
+};
+
+struct graph {
+    struct arena *arena;
+    const char *name;       /* "sine.train" */
+    struct node **nodes;
+    int count, cap;
+    struct node **inputs;   /* the INPUT nodes in order */
+    int ninputs, inputs_cap;
+    struct graph_output *outputs;
+    int noutputs, outputs_cap;
+    struct node **consts;   /* the CONST nodes of rank 0, shared by graph_number */
+    int nconsts, consts_cap;
+    struct place place, inner; /* given to the nodes that are built next */
+    /* Eager mode: called for each node as soon as it is built. A failure is recorded by the hook's owner. */
+    void (*on_node)(void *context, struct node *n);
+    void *on_node_context;
+    /* Set by plan. */
+    int64_t max_rows;       /* rows of the largest batch; an input of plan */
+    int64_t arena_bytes;    /* size of the arena at max_rows */
+    int64_t live_bytes;     /* largest sum of the values that live at once */
+};
+
+/* A graph without nodes in |arena|. */
+struct graph *graph_new(struct arena *arena, const char *name);
+
+/* Infers the type of |op| on operands of types |in|. |given| is the wanted type of operations whose shape rule is `given` (else unused).
+ * Returns false and reports at |place| if they do not fit. shape.c */
+bool op_infer(enum op op, int nin, const struct type *const *in, const struct attr *attr, const struct type *given,
+              struct type *out_type, struct place place, struct diag *diag);
+
+/* Appends a node. The operands must fit: the checker has seen to that, and it is asserted. |in| is copied, |attr| is not. */
+struct node *graph_add(struct graph *g, enum op op, int nin, struct node *const *in, const struct attr *attr, const struct type *given);
+struct node *graph_add1(struct graph *g, enum op op, struct node *a);
+struct node *graph_add2(struct graph *g, enum op op, struct node *a, struct node *b);
+struct node *graph_add3(struct graph *g, enum op op, struct node *a, struct node *b, struct node *c);
+/* A constant of rank 0; a whole number for whole elements. One node a value and graph, always in front of its first use. */
+struct node *graph_number(struct graph *g, enum elem e, double value);
+struct node *graph_whole(struct graph *g, enum elem e, int64_t value);
+struct node *graph_input(struct graph *g, const char *name, const struct type *type);
+struct node *graph_var(struct graph *g, const char *name, int index, const struct type *type);
+struct node *graph_cast(struct graph *g, struct node *a, enum elem e);            /* a itself if it has that type */
+struct node *graph_reshape(struct graph *g, struct node *a, const struct type *type); /* likewise; element type of a */
+struct node *graph_broadcast(struct graph *g, struct node *a, const struct type *shape); /* likewise */
+struct node *graph_reduce(struct graph *g, enum op op, struct node *a, uint32_t axes, bool keep);
+struct node *graph_matmul(struct graph *g, struct node *a, struct node *b, bool transpose_a, bool transpose_b);
+struct node *graph_transpose(struct graph *g, struct node *a, const int8_t *perm);
+void graph_output(struct graph *g, const char *name, struct node *n);
+/* A copy of |attr| in the graph's arena. */
+struct attr *graph_attr(struct graph *g, struct attr attr);
+bool attr_equal(enum op_attrs kind, const struct type *type, const struct attr *a, const struct attr *b);
+static inline bool node_is_number(const struct node *n) { return n->op == OP_CONST && n->type.rank == 0; }
+/* Value of a constant of rank 0. */
+double node_number(const struct node *n);
+
+/* The text of a graph; graph_print writes what graph_read reads back to the same graph. print.c, read.c */
+struct text_out; /* print.c: a growing text */
+char *graph_text(const struct graph *g, struct arena *arena, bool places);
+struct module;
+/* Reads all graphs in |text|; |file| is the source number for places of messages. NULL and a report on failure. */
+struct module *module_read(struct arena *arena, const char *text, size_t length, int file, struct diag *diag);
+
+/* Checks SSA order, types, attributes, updates, storage. Reports INTERNAL and returns false at the first fault. verify.c */
+bool graph_verify(const struct graph *g, struct diag *diag);
+
+/* A variable: a weight, a state of a layer or of the optimiser. */
+enum variable_kind { VARIABLE_WEIGHT, VARIABLE_STATE, VARIABLE_OPTIMIZER };
+struct variable {
+    const char *name;       /* "h.w", "adam/h.w/m" */
+    struct type type;
+    enum variable_kind kind;
+    struct place place;
+};
+
+struct module {
+    struct arena *arena;
+    const char *name;
+    struct variable *vars;
+    int nvars, vars_cap;
+    struct graph **graphs;
+    int ngraphs, graphs_cap;
+};
+#endif

@@ -1,0 +1,19 @@
+/* exec: graph mode. Walks a planned graph, a kernel a node. */
+#ifndef NNC_RUNTIME_EXEC_H
+#define NNC_RUNTIME_EXEC_H
+#include "runtime/kernels.h"
+
+/* The address of a planned value. */
+void *value_address(const struct node *n, void *arena, void *const *inputs, const struct tensor *vars);
+
+struct exec;
+/* Prepares |g|, which plan has run on and which must outlive the exec. |vars|: a tensor a variable of the module, updated in place by exec_run.
+ * NULL and a report if memory is short. */
+struct exec *exec_new(const struct graph *g, struct tensor *vars, enum gemm gemm, struct diag *diag);
+/* Runs it on |rows| rows, at most g->max_rows. inputs[i]: dense data of input i of the graph (numbers of rank 0 likewise). Allocates nothing but in
+ * the first call. Returns false if memory is short. */
+bool exec_run(struct exec *e, void *const *inputs, int64_t rows);
+/* Output |index| of the graph after a run, valid until the next. */
+struct tensor exec_output(const struct exec *e, int index);
+void exec_free(struct exec *e);
+#endif
