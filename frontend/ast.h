@@ -73,6 +73,7 @@ struct ast {
     int nbody;
     int32_t end_line;      /* AST_BLOCK: the line of its closing brace; for the layout */
     int id;                /* numbers the tree's nodes of one file, from 0 */
+    int depth;             /* of the tree below, at most 256: walks may recurse */
 };
 
 /* A comment with its place, for fmt; in the order of the text. |alone|: nothing stands before it on its line. */
@@ -86,5 +87,8 @@ struct ast_file {
     struct ast *block;     /* the statements of the file; NULL if it could not be read at all */
     struct ast_comment *comments;
     int ncomments;
+    int nodes;               /* ids are below this */
+    struct sources *sources; /* where the text lies, for the layout */
+    int file;                /* its number there */
 };
 #endif

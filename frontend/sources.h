@@ -8,6 +8,7 @@ struct source {
     const char *path;   /* as users see it: "m.nn"; "nnc.nn" for the prelude */
     const char *text;   /* NUL-terminated; without BOM */
     size_t length;
+    char *own;          /* |text| if it was read from a file: writable and closed by two NUL bytes, as the scanner wants it; else NULL */
 };
 
 struct sources {
