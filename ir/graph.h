@@ -16,7 +16,7 @@ enum op {
 
 enum op_class { CLASS_LEAF, CLASS_MAP, CLASS_CAST, CLASS_REDUCE, CLASS_CONTRACT, CLASS_MOVE, CLASS_RANDOM, CLASS_GROUP, CLASS_EFFECT };
 enum op_attrs { ATTRS_NONE, ATTRS_NAME, ATTRS_VALUE, ATTRS_AXES, ATTRS_MATMUL, ATTRS_PERM, ATTRS_SLICE, ATTRS_AXIS, ATTRS_STREAM, ATTRS_BODY };
-enum op_flags { OP_CALLABLE = 1, OP_COMMUTES = 2, OP_BOOLEAN = 4 };
+enum op_flags { OP_CALLABLE = 1, OP_COMMUTES = 2, OP_BOOLEAN = 4, OP_TAIL = 8 };
 /* Sets of element types, bits 1 << enum elem. */
 enum op_types { TYPES_FLT = 0x3, TYPES_WHOLE = 0x1c, TYPES_NUM = 0x1f, TYPES_BOOL = 0x20, TYPES_ALL = 0x3f };
 
@@ -97,13 +97,16 @@ struct graph {
     int64_t live_bytes;     /* largest sum of the values that live at once */
 };
 
-/* A graph without nodes in |arena|. */
+/* A graph without nodes in |arena|, which must have a jump buffer: nothing here returns NULL. */
 struct graph *graph_new(struct arena *arena, const char *name);
 
 /* Infers the type of |op| on operands of types |in|. |given| is the wanted type of operations whose shape rule is `given` (else unused).
  * Returns false and reports at |place| if they do not fit. shape.c */
 bool op_infer(enum op op, int nin, const struct type *const *in, const struct attr *attr, const struct type *given,
               struct type *out_type, struct place place, struct diag *diag);
+
+/* Whether the attributes are there and name axes that the operands have; op_infer needs that. shape.c */
+bool attr_fits(enum op op, int nin, const struct type *const *in, const struct attr *attr);
 
 /* Appends a node. The operands must fit: the checker has seen to that, and it is asserted. |in| is copied, |attr| is not. */
 struct node *graph_add(struct graph *g, enum op op, int nin, struct node *const *in, const struct attr *attr, const struct type *given);
@@ -114,6 +117,7 @@ struct node *graph_add3(struct graph *g, enum op op, struct node *a, struct node
 struct node *graph_number(struct graph *g, enum elem e, double value);
 struct node *graph_whole(struct graph *g, enum elem e, int64_t value);
 struct node *graph_input(struct graph *g, const char *name, const struct type *type);
+/* Once a variable and graph. */
 struct node *graph_var(struct graph *g, const char *name, int index, const struct type *type);
 struct node *graph_cast(struct graph *g, struct node *a, enum elem e);            /* a itself if it has that type */
 struct node *graph_reshape(struct graph *g, struct node *a, const struct type *type); /* likewise; element type of a */
@@ -129,11 +133,12 @@ static inline bool node_is_number(const struct node *n) { return n->op == OP_CON
 /* Value of a constant of rank 0. */
 double node_number(const struct node *n);
 
-/* The text of a graph; graph_print writes what graph_read reads back to the same graph. print.c, read.c */
-struct text_out; /* print.c: a growing text */
+/* The text of a graph in |arena|, which module_read reads back to the same graph; with the places of its nodes if |places|. ir/README.md
+ * describes the form. print.c */
 char *graph_text(const struct graph *g, struct arena *arena, bool places);
 struct module;
-/* Reads all graphs in |text|; |file| is the source number for places of messages. NULL and a report on failure. */
+/* Reads all graphs in |text|; |file| is the source number for places of messages. Types are checked as the builder's are; what only
+ * graph_verify checks (bodies, updates, storage) is not. NULL and a report at the first fault. read.c */
 struct module *module_read(struct arena *arena, const char *text, size_t length, int file, struct diag *diag);
 
 /* Checks SSA order, types, attributes, updates, storage. Reports INTERNAL and returns false at the first fault. verify.c */

@@ -4,6 +4,7 @@
 #define CALLABLE OP_CALLABLE
 #define COMMUTES OP_COMMUTES
 #define BOOLEAN OP_BOOLEAN
+#define TAIL OP_TAIL
 const struct op_info op_info[OP_COUNT] = {
 #define OP(id, text, class, nin, attrs, shape, types, flags) \
     [OP_##id] = {text, CLASS_##class, ATTRS_##attrs, TYPES_##types, flags, nin},
@@ -13,6 +14,7 @@ const struct op_info op_info[OP_COUNT] = {
 #undef CALLABLE
 #undef COMMUTES
 #undef BOOLEAN
+#undef TAIL
 
 enum op
 op_from_text(const char *text, size_t length)

@@ -245,7 +245,6 @@ reduces_something(const struct call *c)
 static bool
 shape_reduce(const struct call *c, struct type *out)
 {
-    assert(c->attr->axes.axes >> c->in[0]->rank == 0);
     if (!takes(c, 0) || !reduces_something(c))
         return false;
     *out = (struct type){.elem = c->in[0]->elem};
@@ -381,7 +380,6 @@ shape_concat(const struct call *c, struct type *out)
         return FAIL(c, CONCAT_NOTHING);
     int axis = c->attr->axis.axis;
     *out = *c->in[0];
-    assert(axis >= 0 && axis < out->rank);
     for (int i = 1; i < c->nin; i++) {
         const struct type *t = c->in[i];
         if (!same_elem(c, out, t))
@@ -474,10 +472,29 @@ static shape_fn *const shape_of[OP_COUNT] = {
 };
 
 bool
+attr_fits(enum op op, int nin, const struct type *const *in, const struct attr *attr)
+{
+    switch ((enum op_attrs)op_info[op].attrs) {
+    case ATTRS_NONE:
+    case ATTRS_MATMUL:
+    case ATTRS_BODY: return true;
+    case ATTRS_NAME:
+    case ATTRS_VALUE:
+    case ATTRS_PERM:
+    case ATTRS_SLICE:
+    case ATTRS_STREAM: return attr;
+    case ATTRS_AXES: return attr && attr->axes.axes >> in[0]->rank == 0;
+    case ATTRS_AXIS: return attr && attr->axis.axis >= 0 && (op != OP_CONCAT || !nin || attr->axis.axis < in[0]->rank);
+    }
+    return false;
+}
+
+bool
 op_infer(enum op op, int nin, const struct type *const *in, const struct attr *attr, const struct type *given,
          struct type *out_type, struct place place, struct diag *diag)
 {
     assert(op_info[op].nin < 0 || op_info[op].nin == nin);
+    assert(attr_fits(op, nin, in, attr));
     struct call c = {op, nin, in, attr, given, place, diag};
     struct type type;
     if (!shape_of[op](&c, &type))

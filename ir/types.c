@@ -65,7 +65,8 @@ type_span(const struct type *t, int from, int to, int64_t rows)
 {
     int64_t n = 1;
     for (int i = from; i < to; i++)
-        if (__builtin_mul_overflow(n, dim_at(t->dim[i], rows), &n))
+        if (__builtin_mul_overflow(n, t->dim[i] < 0 ? -t->dim[i] : t->dim[i], &n) ||
+            (t->dim[i] < 0 && __builtin_mul_overflow(n, rows, &n)))
             return -1;
     return n;
 }
