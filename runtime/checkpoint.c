@@ -1,0 +1,230 @@
+/* checkpoint: the writing side. */
+#define _GNU_SOURCE /* open_memstream */
+#include "runtime/checkpoint.h"
+#include "runtime/digest.h"
+#include "runtime/safetensors.h"
+#include "runtime/save_file.h"
+#include "runtime/version.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct position_field position_fields[POSITION_FIELDS] = {
+#define FIELD(name, kind) {"nnc." #name, (int)offsetof(struct checkpoint_position, name), POSITION_##kind}
+    FIELD(step, WHOLE), FIELD(epoch, WHOLE), FIELD(epoch_rows, WHOLE), FIELD(loss_sum, REAL),
+    FIELD(loss_weight, REAL), FIELD(seed, WHOLE), FIELD(rows, WHOLE), FIELD(shuffled, WHOLE),
+#undef FIELD
+};
+
+static uint64_t
+value_digest(uint64_t h, const char *name, const struct type *t)
+{
+    h = digest_bytes(digest_text(h, name), &(int[]){t->elem, t->rank}, 2 * sizeof(int));
+    return digest_bytes(h, t->dim, sizeof t->dim[0] * t->rank);
+}
+
+uint64_t
+checkpoint_model_digest(const struct model_info *model)
+{
+    uint64_t h = digest_bytes(0, &model->digest, sizeof model->digest);
+    for (int i = 0; i < model->ninputs; i++)
+        h = value_digest(h, model->inputs[i].name, &model->inputs[i].type);
+    for (int i = 0; i < model->nvars; i++)
+        h = value_digest(h + (uint64_t)model->vars[i].kind, model->vars[i].name, &model->vars[i].type);
+    return h;
+}
+
+static const char *
+fault_f32(const uint32_t *word, int64_t count, uint32_t limit, int64_t *out_element)
+{
+    int64_t i = 0;
+    while (i < count && (word[i] & 0x7fffffffu) < limit)
+        i++;
+    *out_element = i;
+    return i == count ? NULL : (word[i] & 0x7fffffffu) > 0x7f800000u ? "nan" : "infinite";
+}
+
+static const char *
+fault_f64(const uint64_t *word, int64_t count, uint64_t limit, int64_t *out_element)
+{
+    const uint64_t sign = UINT64_C(1) << 63, infinite = UINT64_C(0x7ff) << 52;
+    int64_t i = 0;
+    while (i < count && (word[i] & ~sign) < limit)
+        i++;
+    *out_element = i;
+    return i == count ? NULL : (word[i] & ~sign) > infinite ? "nan" : "infinite";
+}
+
+const char *
+checkpoint_fault(const struct variable *v, const struct tensor *value, int64_t *out_element)
+{
+    int64_t count = tensor_count(value);
+    unsigned infinite_fits = v->kind != VARIABLE_WEIGHT;
+    if (v->type.elem == ELEM_F32)
+        return fault_f32(value->data, count, 0x7f800000u + infinite_fits, out_element);
+    if (v->type.elem == ELEM_F64)
+        return fault_f64(value->data, count, (UINT64_C(0x7ff) << 52) + infinite_fits, out_element);
+    return NULL;
+}
+
+static void
+put_escaped(FILE *out, const char *text)
+{
+    for (const char *c = text; *c; c++) {
+        if ((unsigned char)*c < 0x20)
+            fprintf(out, "\\u%04x", *c);
+        else if (*c == '"' || *c == '\\')
+            fprintf(out, "\\%c", *c);
+        else
+            putc(*c, out);
+    }
+}
+
+static void
+put_string(FILE *out, const char *text)
+{
+    putc('"', out);
+    put_escaped(out, text);
+    putc('"', out);
+}
+
+static void
+put_text(FILE *out, const char *key, const char *value)
+{
+    fputs(",", out);
+    put_string(out, key);
+    fputs(":", out);
+    put_string(out, value);
+}
+
+static void
+put_whole(FILE *out, const char *key, int64_t value)
+{
+    char text[24];
+    snprintf(text, sizeof text, "%" PRId64, value);
+    put_text(out, key, text);
+}
+
+static void
+put_position(FILE *out, const struct checkpoint_position *at)
+{
+    for (int i = 0; i < POSITION_FIELDS; i++) {
+        uint64_t bits;
+        char hex[DIGEST_TEXT];
+        memcpy(&bits, (const char *)at + position_fields[i].offset, sizeof bits);
+        if (position_fields[i].kind == POSITION_WHOLE)
+            put_whole(out, position_fields[i].key, (int64_t)bits);
+        else
+            put_text(out, position_fields[i].key, digest_hex(bits, hex));
+    }
+}
+
+static void
+put_metadata(FILE *out, const struct model_info *model, const struct checkpoint_position *at)
+{
+    char hex[DIGEST_TEXT];
+    fputs(CHECKPOINT_PREFIX "0000000000000000\"", out);
+    put_text(out, "format", "nnc");
+    put_text(out, "nnc.version", NNC_VERSION);
+    put_whole(out, "nnc.format", CHECKPOINT_VERSION);
+    put_whole(out, "nnc.contract", NUMERICS_VERSION);
+    put_text(out, "nnc.streams", "philox4x32-10");
+    put_text(out, "nnc.name", model->name ? model->name : "");
+    put_text(out, "nnc.model", digest_hex(checkpoint_model_digest(model), hex));
+    put_position(out, at);
+    for (int i = 0; i < model->nvars; i++) {
+        fputs(",\"nnc.digest/", out);
+        put_escaped(out, model->vars[i].name);
+        fprintf(out, "\":\"%s\"", digest_hex(digest_bytes(0, model->values[i].data, (size_t)tensor_bytes(&model->values[i])), hex));
+    }
+    fputs("}", out);
+}
+
+/* Variables in the order of their data: wide elements first, so that all are aligned; within one width the model's order. */
+static int
+next_in_file(const struct model_info *model, int after, size_t *width)
+{
+    for (;; *width /= 2, after = -1) {
+        for (int i = after + 1; i < model->nvars; i++)
+            if (elem_size((enum elem)model->vars[i].type.elem) == *width)
+                return i;
+        if (*width == 1)
+            return -1;
+    }
+}
+
+static void
+put_entry(FILE *out, const struct variable *v, int64_t from, int64_t bytes)
+{
+    fputs(",", out);
+    put_string(out, v->name);
+    fprintf(out, ":{\"dtype\":\"%s\",\"shape\":[", safetensors_elem_name(safetensors_elem_of((enum elem)v->type.elem)));
+    for (int k = 0; k < v->type.rank; k++)
+        fprintf(out, "%s%" PRId64, k ? "," : "", v->type.dim[k]);
+    fprintf(out, "],\"data_offsets\":[%" PRId64 ",%" PRId64 "]}", from, from + bytes);
+}
+
+/* The header with its length in front, ended so that the data are aligned to 8. NULL if memory is short. */
+static char *
+make_header(const struct model_info *model, const struct checkpoint_position *at, size_t *out_size)
+{
+    char *text = NULL;
+    FILE *out = open_memstream(&text, out_size);
+    if (!out)
+        return NULL;
+    fwrite((uint64_t[]){0}, 8, 1, out);
+    put_metadata(out, model, at);
+    int64_t offset = 0;
+    size_t width = 8;
+    for (int i = -1; (i = next_in_file(model, i, &width)) >= 0; ) {
+        int64_t bytes = tensor_bytes(&model->values[i]);
+        put_entry(out, &model->vars[i], offset, bytes);
+        offset += bytes;
+    }
+    fputs("}", out);
+    fflush(out);
+    for (size_t size = *out_size; size % 8; size++)
+        putc(' ', out);
+    bool failed = ferror(out);
+    if (fclose(out) || failed) {
+        free(text);
+        return NULL;
+    }
+    uint64_t length = *out_size - 8;
+    memcpy(text, &length, 8);
+    size_t covered = 8 + strlen(CHECKPOINT_PREFIX) + 16;
+    char hex[DIGEST_TEXT];
+    memcpy(text + covered - 16, digest_hex(digest_bytes(0, text + covered, *out_size - covered), hex), 16);
+    return text;
+}
+
+int64_t
+checkpoint_bytes(const struct model_info *model)
+{
+    int64_t bytes = 4096;
+    for (int i = 0; i < model->nvars; i++)
+        bytes += 512 + (int64_t)strlen(model->vars[i].name) * 2 + tensor_bytes(&model->values[i]);
+    return bytes;
+}
+
+bool
+checkpoint_save(const char *path, const struct model_info *model, const struct checkpoint_position *at, struct diag *diag)
+{
+    size_t size, width = 8;
+    char *header = make_header(model, at, &size);
+    if (!header) {
+        diag_subject(diag, FILE_NOT_WRITTEN, path, strerror(ENOMEM));
+        return false;
+    }
+    struct save_file f;
+    bool begun = save_file_begin(&f, path, diag);
+    if (begun) {
+        save_file_write(&f, header, size);
+        for (int i = -1; (i = next_in_file(model, i, &width)) >= 0; )
+            save_file_write(&f, model->values[i].data, (size_t)tensor_bytes(&model->values[i]));
+    }
+    free(header);
+    return begun && save_file_commit(&f, true, diag);
+}

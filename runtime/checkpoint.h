@@ -1,0 +1,52 @@
+/* checkpoint: weights, states and the place of a training in a safetensors file, written whole or not at all.
+ *
+ * Variables stand under their names; the rest is __metadata__ with keys `nnc.`: position, versions, a digest for each tensor and one over the
+ * header itself. The bytes depend on the model, the data, the seed and the steps done, and on nothing else. */
+#ifndef NNC_RUNTIME_CHECKPOINT_H
+#define NNC_RUNTIME_CHECKPOINT_H
+#include "runtime/program.h"
+
+/* Where a training stands, between two steps. After an epoch's last step the epoch counts as done. */
+struct checkpoint_position {
+    int64_t step;           /* steps done */
+    int64_t epoch;          /* epochs done */
+    int64_t epoch_rows;     /* rows of the current epoch that are done */
+    double loss_sum;        /* over the steps of the current epoch: loss * weight */
+    double loss_weight;     /* and the weights */
+    int64_t seed;
+    int64_t rows;           /* of the training set; 0: unknown */
+    int64_t shuffled;       /* 1: rows in the order of shuffle_order, 0: in the set's own */
+};
+
+enum checkpoint_use {
+    CHECKPOINT_WEIGHTS,     /* --weights, --init: every weight is needed; states of layers are taken, the optimiser's ignored */
+    CHECKPOINT_RESUME       /* everything is needed, in the very types */
+};
+
+/* Writes PATH; what had that name before is PATH.prev afterwards. Reports (exit 3) and returns false on failure, when PATH is as it was. */
+bool checkpoint_save(const char *path, const struct model_info *model, const struct checkpoint_position *at, struct diag *diag);
+/* Bytes of the file, at most. */
+int64_t checkpoint_bytes(const struct model_info *model);
+
+/* Reads PATH into the model's variables and, if it is nnc's, the position into |out_at| (zeros otherwise; may be NULL). Files of other programs
+ * serve as weights: real numbers of any width. Reports with the file's name (exit 1) and returns false if it is damaged, does not fit
+ * (with a table of what does not) or holds values that are not finite; the variables are then in no defined state. */
+bool checkpoint_load(const char *path, const struct model_info *model, enum checkpoint_use use, struct checkpoint_position *out_at,
+                     struct diag *diag);
+
+/* "nan" or "infinite" if the variable holds a value that cannot be saved: NaN, or an infinite weight; with the element. NULL if it is sound. */
+const char *checkpoint_fault(const struct variable *v, const struct tensor *value, int64_t *out_element);
+
+/* What both directions share. The header of nnc's files begins with CHECKPOINT_PREFIX, followed by the digest of all that comes after it. */
+#define CHECKPOINT_PREFIX "{\"__metadata__\":{\"nnc.digest\":\""
+enum position_kind { POSITION_WHOLE, POSITION_REAL };
+struct position_field {
+    const char *key;
+    int offset;
+    enum position_kind kind; /* decimal digits, or the bits of an f64 in hexadecimal */
+};
+enum { POSITION_FIELDS = 8 };
+extern const struct position_field position_fields[POSITION_FIELDS];
+/* Of names, types and model->digest. */
+uint64_t checkpoint_model_digest(const struct model_info *model);
+#endif

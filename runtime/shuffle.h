@@ -1,0 +1,10 @@
+/* shuffle: in which order an epoch takes the rows of the training set. */
+#ifndef NNC_RUNTIME_SHUFFLE_H
+#define NNC_RUNTIME_SHUFFLE_H
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Stores a permutation of 0..rows-1 that depends on |seed|, |epoch| and |rows| only: row i has the key that is element i of Philox' 32-bit
+ * words (stream of its own, the epoch as step), and the rows are sorted by key, equal ones by row. Returns false if memory is short. */
+bool shuffle_order(int64_t seed, int64_t epoch, int64_t rows, int64_t *out_order);
+#endif
