@@ -3,10 +3,10 @@
  *     #define MATH_ELEM f32        (or f64 i32 i64 u8 bool)
  *     #include "ir/math_c.h"
  *
- * gives `static inline float math_EXP_f32(float)` and so on: a function for each body of math.def that the element type has,
- * named math_ID_ELEM. Numbers are float, double, int32_t, int64_t, uint8_t; conditions, and all of elem bool, are bool. The
- * functions have no branches, loops or calls, so loops over them become vector code (gcc and clang, -O3 or
- * -fopenmp-simd; -mfma and SSE4.1 at least). The including file is compiled with -ffp-contract=off -fno-math-errno
+ * gives `static inline float math_EXP_f32(float)` and so on: a function for each body of math.def that the element type
+ * has, named math_ID_ELEM. Numbers are float, double, int32_t, int64_t, uint8_t; conditions and all of elem bool are bool.
+ * The functions have no branches, loops or calls, so loops over them become vector code (gcc at -O3, clang at -O2; FMA and
+ * SSE4.1 at least, x86-64-v3 or above to be fast). The including file is compiled with -ffp-contract=off -fno-math-errno
  * -fno-trapping-math and runs with subnormals flushed (numerics.md, item 10). Includable several times, once for each element
  * type; every macro is undefined at the end, MATH_ELEM too. */
 
