@@ -112,7 +112,8 @@ condition(const struct operator *o, struct number a, struct number b)
 }
 
 static bool
-whole_result(const struct operator *o, struct number a, struct number b, struct number *out, struct place place, struct diag *diag)
+whole_result(const struct operator *o, struct number a, struct number b, struct number *out, struct place place,
+             struct diag *diag)
 {
     if (o->op == AST_FLOORDIV && !b.whole) {
         diag_report(diag, WHOLE_DIVISION_BY_ZERO, place, (long long)a.whole);

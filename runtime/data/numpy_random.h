@@ -1,6 +1,7 @@
 /* numpy_random: the very numbers of NumPy's two generators, np.random.seed (RandomState) and np.random.default_rng.
  *
- * A generator is a stream: each call goes on where the one before ended, and gives what NumPy's call of the same name gives. */
+ * A generator is a stream: each call goes on where the one before ended, and gives what NumPy's call of the same name
+ * gives. */
 #ifndef NNC_RUNTIME_DATA_NUMPY_RANDOM_H
 #define NNC_RUNTIME_DATA_NUMPY_RANDOM_H
 #include "runtime/data/mt19937.h"
