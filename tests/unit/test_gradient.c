@@ -174,39 +174,42 @@ struct sample {
     double from2, to2; /* of the others; both 0: the same */
     enum kink kink;    /* CUT: the derivative is 0 by definition */
 };
-#define SAMPLE_ADD {-2, 2}
-#define SAMPLE_SUB {-2, 2}
-#define SAMPLE_MUL {-2, 2}
-#define SAMPLE_DIV {-2, 2, 0.5, 2}
-#define SAMPLE_FLOORDIV {0.1, 0.9, 1, 2}
-#define SAMPLE_POW {0.3, 2, -2, 2}
-#define SAMPLE_MIN {-2, 2, .kink = NO_TIE}
-#define SAMPLE_MAX {-2, 2, .kink = NO_TIE}
-#define SAMPLE_FMA {-2, 2}
-#define SAMPLE_NEG {-2, 2}
-#define SAMPLE_ABS {-2, 2, .kink = NO_ZERO}
-#define SAMPLE_SIGN {-2, 2, .kink = NO_ZERO}
-#define SAMPLE_FLOOR {-5, 5, .kink = NO_WHOLE}
-#define SAMPLE_ROUND {-5, 5, .kink = NO_HALF}
-#define SAMPLE_SQRT {0.1, 4}
-#define SAMPLE_EXP {-3, 3}
-#define SAMPLE_EXPM1 {-3, 3}
-#define SAMPLE_LOG {0.1, 4}
-#define SAMPLE_LOG1P {-0.8, 4}
-#define SAMPLE_TANH {-3, 3}
-#define SAMPLE_SIGMOID {-4, 4}
-#define SAMPLE_ERF {-2, 2}
-#define SAMPLE_SIN {-7, 7}
-#define SAMPLE_COS {-7, 7}
-#define SAMPLE_EQ {-2, 2}
-#define SAMPLE_NE {-2, 2}
-#define SAMPLE_LT {-2, 2}
-#define SAMPLE_LE {-2, 2}
-#define SAMPLE_AND {0, 1}
-#define SAMPLE_OR {0, 1}
-#define SAMPLE_NOT {0, 1}
-#define SAMPLE_WHERE {-2, 2}
-#define SAMPLE_STOP {-2, 2, .kink = CUT}
+#define RANGE(a, b) {.from = (a), .to = (b)}
+#define RANGES(a, b, c, d) {.from = (a), .to = (b), .from2 = (c), .to2 = (d)}
+#define KINKED(a, b, k) {.from = (a), .to = (b), .kink = (k)}
+#define SAMPLE_ADD RANGE(-2, 2)
+#define SAMPLE_SUB RANGE(-2, 2)
+#define SAMPLE_MUL RANGE(-2, 2)
+#define SAMPLE_DIV RANGES(-2, 2, 0.5, 2)
+#define SAMPLE_FLOORDIV RANGES(0.1, 0.9, 1, 2)
+#define SAMPLE_POW RANGES(0.3, 2, -2, 2)
+#define SAMPLE_MIN KINKED(-2, 2, NO_TIE)
+#define SAMPLE_MAX KINKED(-2, 2, NO_TIE)
+#define SAMPLE_FMA RANGE(-2, 2)
+#define SAMPLE_NEG RANGE(-2, 2)
+#define SAMPLE_ABS KINKED(-2, 2, NO_ZERO)
+#define SAMPLE_SIGN KINKED(-2, 2, NO_ZERO)
+#define SAMPLE_FLOOR KINKED(-5, 5, NO_WHOLE)
+#define SAMPLE_ROUND KINKED(-5, 5, NO_HALF)
+#define SAMPLE_SQRT RANGE(0.1, 4)
+#define SAMPLE_EXP RANGE(-3, 3)
+#define SAMPLE_EXPM1 RANGE(-3, 3)
+#define SAMPLE_LOG RANGE(0.1, 4)
+#define SAMPLE_LOG1P RANGE(-0.8, 4)
+#define SAMPLE_TANH RANGE(-3, 3)
+#define SAMPLE_SIGMOID RANGE(-4, 4)
+#define SAMPLE_ERF RANGE(-2, 2)
+#define SAMPLE_SIN RANGE(-7, 7)
+#define SAMPLE_COS RANGE(-7, 7)
+#define SAMPLE_EQ RANGE(-2, 2)
+#define SAMPLE_NE RANGE(-2, 2)
+#define SAMPLE_LT RANGE(-2, 2)
+#define SAMPLE_LE RANGE(-2, 2)
+#define SAMPLE_AND RANGE(0, 1)
+#define SAMPLE_OR RANGE(0, 1)
+#define SAMPLE_NOT RANGE(0, 1)
+#define SAMPLE_WHERE RANGE(-2, 2)
+#define SAMPLE_STOP KINKED(-2, 2, CUT)
 
 #define ROW_MAP(id) [OP_##id] = SAMPLE_##id,
 #define ROW_LEAF(id)
