@@ -267,7 +267,7 @@ enum wanted {
     WANT_COMPARISON,
     WANT_STATEMENT,
     WANT_NAME,
-    WANT_LABEL,      /* = and : of arguments: not worth a word beside others */
+    WANT_LABEL,      /* = and :, both of which may follow an argument: not worth a word there */
     WANT_END,        /* of a line, a block, the file */
     WANT_PART,       /* begins what another one stands for, or is never wanted alone */
     WANT_COUNT
@@ -282,7 +282,7 @@ static const struct {
     {"'+'", WANT_OPERATOR}, {"'-'", WANT_PART}, {"'*'", WANT_PART}, {"'/'", WANT_PART}, {"'//'", WANT_PART}, {"'@'", WANT_PART},
     {"'^'", WANT_PART}, {"'.'", WANT_PART}, {"'?'", WANT_PART}, {"'and'", WANT_PART}, {"'or'", WANT_PART},
     {"'=='", WANT_COMPARISON}, {"'!='", WANT_PART}, {"'<'", WANT_PART}, {"'>'", WANT_PART}, {"'<='", WANT_PART}, {"'>='", WANT_PART},
-    {"'repeat'", WANT_STATEMENT}, {"'function'", WANT_PART}, {"'layer'", WANT_PART}, {"'initializer'", WANT_PART},
+    {"'repeat'", WANT_STATEMENT}, {"'if'", WANT_PART}, {"'function'", WANT_PART}, {"'layer'", WANT_PART}, {"'initializer'", WANT_PART},
     {"'schedule'", WANT_PART}, {"'optimizer'", WANT_PART}, {"'scan'", WANT_PART}, {"'yield'", WANT_PART}, {"'return'", WANT_PART},
     {"a name", WANT_NAME}, {"'='", WANT_LABEL}, {"':'", WANT_LABEL},
     {"the end of the line", WANT_END}, {"the end of the file", WANT_PART}, {"'}'", WANT_PART},
@@ -304,9 +304,11 @@ expected_text(const yypcontext_t *at, struct reader *r, bool has[WANT_COUNT])
 {
     yysymbol_kind_t symbol[YYNTOKENS];
     const char *part[YYNTOKENS + 4];
-    int nparts = 0, n = yypcontext_expected_tokens(at, symbol, YYNTOKENS);
-    for (int i = 0; i < n; i++)
+    int nparts = 0, labels = 0, n = yypcontext_expected_tokens(at, symbol, YYNTOKENS);
+    for (int i = 0; i < n; i++) {
         has[wanted_of(symbol[i])] = true;
+        labels += wanted_of(symbol[i]) == WANT_LABEL;
+    }
     if (has[WANT_STATEMENT])
         part[nparts++] = "a statement";
     else if (has[WANT_EXPRESSION])
@@ -318,9 +320,9 @@ expected_text(const yypcontext_t *at, struct reader *r, bool has[WANT_COUNT])
     for (int i = 0; i < n; i++) {
         enum wanted w = wanted_of(symbol[i]);
         const char *name = yysymbol_name(symbol[i]);
-        bool opens = !strcmp(name, "'('") && nparts;  /* a call, or a bracketed expression */
-        bool other = w == WANT_LABEL && !has[WANT_OPERATOR];
-        if ((w == WANT_ITSELF && !opens && strcmp(name, "'if'")) || other || (w == WANT_END && !has[WANT_STATEMENT]))
+        bool opens = !strcmp(name, "'('") && nparts; /* a call, or a bracketed expression */
+        bool label = w == WANT_LABEL && labels == 2 && has[WANT_OPERATOR];
+        if ((w == WANT_ITSELF || w == WANT_LABEL || (w == WANT_END && !has[WANT_STATEMENT])) && !opens && !label)
             part[nparts++] = name;
     }
     if (!nparts)
@@ -370,39 +372,28 @@ yyreport_syntax_error(const yypcontext_t *at, struct reader *r)
     else if (open && place.line > r->before_place.line) {
         diag_report(r->diag, BRACKET_OPEN, open->place, open->kind);
         diag_report(r->diag, SYNTAX_HERE, place, expected, found);
-    } else
+    } else {
         diag_report(r->diag, SYNTAX, place, expected, found);
+        if (r->last == '=' && has[WANT_COMPARISON] && strstr(expected, "'{'"))
+            diag_report(r->diag, SYNTAX_COMPARE, place);
+    }
     tokens_recover(r);
     reader_failed(r);
     return 0;
 }
 
-/* Reads the whole file; false if memory ran out. */
-static bool
-read_all(struct reader *r, struct sources *s, int file, struct diag *diag)
+static void
+read_tree(struct reader *r, void *context)
 {
-    if (setjmp(r->no_memory))
-        return false;
-    reader_begin(r, s, file, diag);
     nnc_yyparse(r);
-    return true;
 }
 
 struct ast_file
 parse_file(struct sources *s, int file, struct diag *diag)
 {
     struct reader r = {0};
-    jmp_buf *outer = s->arena->oom;
-    s->arena->oom = &r.no_memory;
-    bool read = read_all(&r, s, file, diag);
-    reader_end(&r);
-    s->arena->oom = outer;
-    if (!read) {
-        if (outer)
-            longjmp(*outer, 1);
-        diag_report(diag, OUT_OF_MEMORY, ((struct place){.file = file, .line = 1, .column = 1, .length = 1}));
+    if (!reader_run(&r, s, file, diag, read_tree, NULL))
         return (struct ast_file){0};
-    }
     return (struct ast_file){
         .block = r.root, .comments = r.comments, .ncomments = r.ncomments, .nodes = r.nodes, .sources = s, .file = file};
 }

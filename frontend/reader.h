@@ -70,10 +70,11 @@ struct reader {
     int nodes;
 };
 
-/* Points |r| to source number |file|; errors go to |diag|, nodes and texts to the arena of |s|, which jumps to r->no_memory when it
- * has no more: the caller sets that before. */
-void reader_begin(struct reader *r, struct sources *s, int file, struct diag *diag);
-void reader_end(struct reader *r);
+/* Points the zeroed |r| to source number |file| and calls |body|, whose tokens come from it; errors go to |diag|, nodes and texts to the
+ * arena of |s|. If the arena has no more memory, |body| is left, the text is as it was before, and the failure goes on as the arena
+ * demands: to its jump buffer, or it is reported and false returned. */
+bool reader_run(struct reader *r, struct sources *s, int file, struct diag *diag, void (*body)(struct reader *r, void *context),
+                void *context);
 /* Counts one more fault; to be called after each report. Too many stop the reading. */
 void reader_failed(struct reader *r);
 /* The last token as users see it, cut to 40 characters. */

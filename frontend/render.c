@@ -142,10 +142,10 @@ show_label(const struct renderer *r, const struct diagnostic *d, bool note)
         snprintf(subject, sizeof subject, "%s:%d:%d", r->sources->source[d->place.file - 1].path, d->place.line, d->place.column);
     else if (d->subject)
         snprintf(subject, sizeof subject, "%s", d->subject);
-    bool bare = note && !has_source(r, d->place) && !d->subject;
+    bool bare = d->severity == SEVERITY_HELP || (note && !has_source(r, d->place) && !d->subject);
     const char *name = SEVERITIES[d->severity].name;
     int width = 0;
-    if (note && !is_users(r, d->place))
+    if (note && (bare || !is_users(r, d->place)))
         width += fprintf(r->out, "  ");
     fputs(paint(r, "\033[1m"), r->out);
     if (!bare)

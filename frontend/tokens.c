@@ -166,8 +166,8 @@ tokens_next(NNC_YYSTYPE *value, struct place *place, struct reader *r)
     return r->stop ? TOKEN_YYEOF : r->last;
 }
 
-void
-reader_begin(struct reader *r, struct sources *s, int file, struct diag *diag)
+static void
+begin(struct reader *r, struct sources *s, int file, struct diag *diag)
 {
     struct source *source = &s->source[file - 1];
     r->sources = s;
@@ -182,10 +182,31 @@ reader_begin(struct reader *r, struct sources *s, int file, struct diag *diag)
         longjmp(r->no_memory, 1);
 }
 
-void
-reader_end(struct reader *r)
+/* Apart, because the jump comes back here. */
+static bool
+run(struct reader *r, struct sources *s, int file, struct diag *diag, void (*body)(struct reader *r, void *context), void *context)
 {
+    if (setjmp(r->no_memory))
+        return false;
+    begin(r, s, file, diag);
+    body(r, context);
+    return true;
+}
+
+bool
+reader_run(struct reader *r, struct sources *s, int file, struct diag *diag, void (*body)(struct reader *r, void *context),
+           void *context)
+{
+    jmp_buf *outer = s->arena->oom;
+    s->arena->oom = &r->no_memory;
+    bool ran = run(r, s, file, diag, body, context);
     lexer_end(r);
+    s->arena->oom = outer;
+    if (!ran && outer)
+        longjmp(*outer, 1);
+    if (!ran)
+        diag_report(diag, OUT_OF_MEMORY, ((struct place){.file = file, .line = 1, .column = 1, .length = 1}));
+    return ran;
 }
 
 void
