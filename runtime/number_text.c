@@ -173,13 +173,13 @@ layout(const char *digits, int n, int power, bool negative, char *out)
         *at++ = digits[0];
         if (n > 1)
             *at++ = '.';
-        memcpy(at, digits + 1, (size_t)n - 1);
-        at += n - 1;
+        for (int i = 1; i < n; i++)
+            *at++ = digits[i];
         at += sprintf(at, "e%d", power - 1);
     } else if (power <= 0) {
         at += sprintf(at, "0.%.*s", -power, "0000");
-        memcpy(at, digits, (size_t)n);
-        at += n;
+        for (int i = 0; i < n; i++)
+            *at++ = digits[i];
     } else {
         for (int i = 0; i < (n > power ? n : power); i++) {
             if (i == power)

@@ -29,7 +29,7 @@ line_of(char *text, int line)
 {
     for (; line && text; line--)
         text = strchr(text, '\n') ? strchr(text, '\n') + 1 : NULL;
-    return text ? strndup(text, strcspn(text, "\n")) : strdup("");
+    return text ? arena_text(&test_memory, text, strcspn(text, "\n")) : arena_text(&test_memory, "", 0);
 }
 
 static int
