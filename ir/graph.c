@@ -1,5 +1,5 @@
-/* graph: the builder. Eager mode makes every node of every step here, so appending one allocates once, from the arena, and takes
- * the type of elementwise operations on equal types without asking the shape rule. */
+/* graph: the builder. Eager mode makes every node of every step here, so appending one allocates once, from the arena, and
+ * takes the type of elementwise operations on equal types without asking the shape rule. */
 #include "ir/graph.h"
 #include <assert.h>
 #include <float.h>

@@ -71,6 +71,9 @@ struct node {
     struct node *mark;      /* scratch of the pass that runs */
 };
 
+/* Limits of a FUSED node: operands and results together, and all nodes of its body. fuse keeps them, verify checks them. */
+enum { FUSED_VALUES_MAX = 24, FUSED_NODES_MAX = 64 };
+
 struct graph_output {
     const char *name;
     struct node *node;

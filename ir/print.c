@@ -1,7 +1,8 @@
 /* print: the text of a graph, which read.c reads back to the same graph. The form is described in README.md.
  *
- * Constants of rank 0 have no line; they stand where they are used. Inputs and variables go by their names, every other node by its
- * number among the printed lines, the nodes of a body by letters. So the text depends neither on ids nor on where leaves stand. */
+ * Constants of rank 0 have no line; they stand where they are used. Inputs and variables go by their names, every other node
+ * by its number among the printed lines, the nodes of a body by letters. So the text depends neither on ids nor on where
+ * leaves stand. */
 #include "ir/text.h"
 #include <assert.h>
 #include <ctype.h>
@@ -169,7 +170,8 @@ is_name_char(char c, bool bare)
     return isalnum((unsigned char)c) || c == '_' || (!bare && (c == '.' || c == '/'));
 }
 
-/* |name| with every character that a text name cannot have replaced. Bare names (inputs) are identifiers and no words of the text form. */
+/* |name| with every character that a text name cannot have replaced. Bare names (inputs) are identifiers and no words of the
+ * text form. */
 static char *
 plain_name(struct arena *a, const char *name, bool bare)
 {
@@ -197,7 +199,7 @@ unique_name(const struct graph *g, struct arena *a, const struct names *names, c
     char *plain = plain_name(a, n->attr->name.name, bare), *name;
     int k = 1;
     do {
-        name = k == 1 ? arena_printf(a, "%s%s", bare ? "" : "%", plain) : arena_printf(a, "%s%s_%d", bare ? "" : "%", plain, k);
+        name = arena_printf(a, k == 1 ? "%s%s" : "%s%s_%d", bare ? "" : "%", plain, k);
         k++;
     } while (name_taken(g, names, name, n->id));
     return name;
@@ -301,8 +303,9 @@ static void
 put_stream(struct text_out *o, const struct node *n)
 {
     char from[TEXT_NUMBER], to[TEXT_NUMBER];
-    putf(o, " {stream=0x%" PRIx64 ", from=%s, to=%s}", n->attr->stream.stream, text_number(n->attr->stream.from, false, from),
-         text_number(n->attr->stream.to, false, to));
+    text_number(n->attr->stream.from, false, from);
+    text_number(n->attr->stream.to, false, to);
+    putf(o, " {stream=0x%" PRIx64 ", from=%s, to=%s}", n->attr->stream.stream, from, to);
 }
 
 static void

@@ -1,5 +1,5 @@
-/* read: graphs from text, the inverse of print.c. Any bytes are read without harm; the first fault is reported and ends the reading.
- * The pieces of the text are scan.c's. */
+/* read: graphs from text, the inverse of print.c. Any bytes are read without harm; the first fault is reported and ends the
+ * reading. The pieces of the text are scan.c's. */
 #include "ir/text.h"
 #include <ctype.h>
 #include <string.h>
@@ -113,7 +113,8 @@ take_number(struct scope *s)
         return NULL;
     after = r->at;
     r->at = start;
-    struct node *n = elem_is_float(e) ? graph_number(s->g, e, scan_real(r, e == ELEM_F32)) : graph_whole(s->g, e, take_whole_element(r, e));
+    struct node *n = elem_is_float(e) ? graph_number(s->g, e, scan_real(r, e == ELEM_F32))
+                                      : graph_whole(s->g, e, take_whole_element(r, e));
     if (!r->failed && *r->at == ':')
         r->at = after;
     return n;
@@ -591,7 +592,8 @@ struct module *
 module_read(struct arena *arena, const char *text, size_t length, int file, struct diag *diag)
 {
     struct module *m = ARENA_NEW(arena, struct module);
-    struct reader r = {.arena = arena, .diag = diag, .module = m, .text = text, .at = text, .end = text + length, .file = file};
+    struct reader r = {.arena = arena, .diag = diag, .module = m, .text = text, .at = text, .end = text + length};
+    r.file = file;
     m->arena = arena;
     m->name = "";
     while (!r.failed && scan_next(&r))

@@ -1,7 +1,7 @@
 /* scan: the pieces of the IR's text: names, numbers, types.
  *
- * There are no tokens: each function takes what it wants from the front of the text. After a fault the text counts as empty, so that
- * every function ends by itself and only the loops ask. */
+ * There are no tokens: each function takes what it wants from the front of the text. After a fault the text counts as empty,
+ * so that every function ends by itself and only the loops ask. */
 #define _GNU_SOURCE /* strtod_l */
 #include "ir/text.h"
 #include <ctype.h>
@@ -111,7 +111,8 @@ scan_name(struct reader *r, int prefix, const char *what)
 static int
 hex_digit(char c)
 {
-    return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) >= 'a' && tolower((unsigned char)c) <= 'f' ? tolower(c) - 'a' + 10 : -1;
+    int lower = tolower((unsigned char)c);
+    return isdigit(lower) ? lower - '0' : lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
 /* Where the quote that opens at |start| closes; NULL if it does not on its line. */
@@ -165,7 +166,7 @@ scan_number_piece(struct reader *r)
     const char *start = r->at, *p = start;
     if (p < r->end && *p == '-')
         p++;
-    while (p < r->end && (isalnum((unsigned char)*p) || *p == '.' || ((*p == '-' || *p == '+') && (p[-1] == 'e' || p[-1] == 'E'))))
+    while (p < r->end && (isalnum((unsigned char)*p) || *p == '.' || ((*p == '-' || *p == '+') && tolower(p[-1]) == 'e')))
         p++;
     r->at = p;
     return arena_text(r->arena, start, (size_t)(p - start));
@@ -224,7 +225,8 @@ scan_unsigned(struct reader *r, uint64_t max)
     r->at += hex ? 2 : 0;
     const char *digits = r->at;
     for (; r->at < r->end && (hex ? hex_digit(*r->at) >= 0 : isdigit((unsigned char)*r->at)); r->at++)
-        over |= __builtin_mul_overflow(value, hex ? 16u : 10u, &value) || __builtin_add_overflow(value, (uint64_t)hex_digit(*r->at), &value);
+        over |= __builtin_mul_overflow(value, hex ? 16u : 10u, &value) ||
+                __builtin_add_overflow(value, (uint64_t)hex_digit(*r->at), &value);
     if (r->at == digits)
         scan_fault(r, "a number");
     else if (over || value > max)

@@ -1,7 +1,7 @@
 /* shape: the type of an operation's result, by ops.def's shape column.
  *
- * A rule is a small function; it either gives the type or reports what does not fit, with the types that it saw. N, the rows of
- * the batch, is a symbol: it fits N and 1 and nothing else. */
+ * A rule is a small function; it either gives the type or reports what does not fit, with the types that it saw. N, the rows
+ * of the batch, is a symbol: it fits N and 1 and nothing else. */
 #include "ir/graph.h"
 #include <assert.h>
 #include <stdio.h>
@@ -112,6 +112,7 @@ count_of(const struct type *t, int64_t *out_factor, int *out_power)
     return *out_factor >= 0;
 }
 
+#define COUNT(t) count_text((t), (char[32]){0})
 static const char *
 count_text(const struct type *t, char buffer[32])
 {
@@ -158,7 +159,8 @@ fail_shapes(const struct call *c)
     char text[3 * TYPE_TEXT + 16] = "";
     bool rows = false;
     for (int i = 0, at = 0; i < c->nin && i < 3; i++) {
-        at += snprintf(text + at, sizeof text - (size_t)at, "%s%s", !i ? "" : i + 1 < c->nin ? ", " : " and ", TEXT(c->in[i]));
+        const char *separator = !i ? "" : i + 1 < c->nin ? ", " : " and ";
+        at += snprintf(text + at, sizeof text - (size_t)at, "%s%s", separator, TEXT(c->in[i]));
         rows |= type_has_rows(c->in[i]);
     }
     REPORT(c, OP_SHAPES, NAME(c), text);
@@ -316,7 +318,7 @@ shape_reshape(const struct call *c, struct type *out)
     if (!count_of(out, &to, &to_power))
         return FAIL(c, OP_SIZE, NAME(c), TEXT(out));
     return (count_of(c->in[0], &from, &from_power) && from == to && from_power == to_power) ||
-           FAIL(c, RESHAPE_COUNT, TEXT(c->in[0]), count_text(c->in[0], (char[32]){0}), TEXT(out), count_text(out, (char[32]){0}));
+           FAIL(c, RESHAPE_COUNT, TEXT(c->in[0]), COUNT(c->in[0]), TEXT(out), COUNT(out));
 }
 
 static bool
@@ -439,8 +441,8 @@ shape_one_hot(const struct call *c, struct type *out)
     *out = *c->given;
     if (!takes(c, 0))
         return false;
-    return (out->rank == in->rank + 1 && !memcmp(out->dim, in->dim, sizeof in->dim[0] * in->rank) && out->elem != ELEM_BOOL) ||
-           FAIL(c, OP_WANTED, NAME(c), TEXT(c->given));
+    bool fits = out->rank == in->rank + 1 && !memcmp(out->dim, in->dim, sizeof in->dim[0] * in->rank);
+    return (fits && out->elem != ELEM_BOOL) || FAIL(c, OP_WANTED, NAME(c), TEXT(c->given));
 }
 
 /* The operands are the seed and the step. Bits come as words of 32. */

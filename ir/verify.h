@@ -12,6 +12,7 @@ struct check {
 };
 
 /* Reports a fault at |n| (NULL: of the graph) and returns false. */
-bool verify_fault(const struct check *c, const struct node *n, const char *format, ...) __attribute__((format(printf, 3, 4)));
+bool verify_fault(const struct check *c, const struct node *n, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 bool verify_storage(const struct check *c);
 #endif

@@ -1,9 +1,9 @@
 /* verify_storage: whether every value is still in its memory when it is read.
  *
- * The list is walked as it will be executed, at the largest number of rows: a node reads its operands, then writes its memory; what it writes
- * over is lost. A reader of something lost is a fault, and so is a node that writes over its own operand and is no elementwise operation
- * on exactly that memory. At the end every output and every variable must hold its value. Plan is free to find better places as long as this
- * walk finds nothing. */
+ * The list is walked as it will be executed, at the largest number of rows: a node reads its operands, then writes its
+ * memory; what it writes over is lost. A reader of something lost is a fault, and so is a node that writes over its own
+ * operand and is no elementwise operation on exactly that memory. At the end every output and every variable must hold its
+ * value. Plan is free to find better places as long as this walk finds nothing. */
 #include "ir/verify.h"
 #include <inttypes.h>
 
@@ -16,9 +16,9 @@ struct range {
 struct walk {
     const struct check *c;
     int64_t rows;
-    struct node **root;     /* by node id: the node that wrote its value */
-    const struct node **lost;     /* by node id of a root: who wrote over it */
-    const struct node **held;     /* roots that were written and not lost, in no order */
+    struct node **root;       /* by node id: the node that wrote its value */
+    const struct node **lost; /* by node id of a root: who wrote over it */
+    const struct node **held; /* roots that were written and not lost, in no order */
     int nheld;
 };
 
@@ -61,6 +61,13 @@ is_elementwise(const struct node *n)
     return op_info[n->op].class == CLASS_MAP || op_info[n->op].class == CLASS_CAST;
 }
 
+static void
+hold(struct walk *w, const struct node *n)
+{
+    w->held[w->nheld++] = n;
+    w->root[n->id] = (struct node *)n;
+}
+
 /* |n| writes the memory of |out|, itself or one of its results. */
 static bool
 write(struct walk *w, const struct node *n, const struct node *out)
@@ -79,17 +86,21 @@ write(struct walk *w, const struct node *n, const struct node *out)
         else
             w->held[kept++] = w->held[i];
     w->nheld = kept;
-    w->held[w->nheld++] = out;
-    w->root[out->id] = (struct node *)out;
-    w->lost[out->id] = NULL;
+    hold(w, out);
     return true;
+}
+
+static bool
+lies_in_arena(const struct walk *w, const struct node *n)
+{
+    int64_t bytes = type_bytes(&n->type, w->rows);
+    return bytes >= 0 && n->offset >= 0 && n->offset % 64 == 0 && bytes <= w->c->g->arena_bytes - n->offset;
 }
 
 static bool
 check_place(const struct walk *w, const struct node *n)
 {
-    int64_t bytes = type_bytes(&n->type, w->rows);
-    bool fits = n->storage == STORAGE_ARENA   ? bytes >= 0 && n->offset >= 0 && n->offset % 64 == 0 && bytes <= w->c->g->arena_bytes - n->offset
+    bool fits = n->storage == STORAGE_ARENA   ? lies_in_arena(w, n)
                 : n->storage == STORAGE_INPUT ? n->offset >= 0 && n->offset < w->c->g->ninputs
                 : n->storage == STORAGE_CONST ? n->op == OP_CONST
                                               : n->storage == STORAGE_VAR;
@@ -189,7 +200,10 @@ verify_storage(const struct check *c)
         if (!check_place(&w, g->nodes[i]))
             return false;
     for (int i = 0; i < g->count; i++)
-        if (!step(&w, g->nodes[i]))
+        if (op_info[g->nodes[i]->op].class == CLASS_LEAF && g->nodes[i]->op != OP_ROWS)
+            hold(&w, g->nodes[i]);
+    for (int i = 0; i < g->count; i++)
+        if (!w.root[i] && !step(&w, g->nodes[i]))
             return false;
     return check_end(&w);
 }

@@ -4,11 +4,15 @@
 #include "ir/graph.h"
 
 enum pass {
-#define PASS(id, name, level, help) PASS_##id,
+#define PASS(id, name, optional, help) PASS_##id,
 #include "passes/passes.def"
 #undef PASS
     PASS_COUNT
 };
+
+#define PASS(id, name, optional, help) bool pass_##name(struct graph *g, struct diag *diag);
+#include "passes/passes.def"
+#undef PASS
 
 struct pass_info {
     const char *name, *help;
@@ -29,8 +33,10 @@ void gradient(struct graph *g, struct node *loss, int count, struct node *const 
 /* The same with a given gradient of |root|, which may have any shape. */
 void gradient_from(struct graph *g, struct node *root, struct node *seed, int count, struct node *const *wrt, struct node **out);
 
-/* What later passes ask. uses.c: how many nodes and outputs use each node, by node id; in the arena of |g|. */
+/* What several passes ask. pass.c: how many nodes and outputs use each node, by node id; in the arena of |g|. */
 int *count_uses(const struct graph *g);
-/* Numbers the nodes by their position and drops those that |keep| (by id) does not hold. */
+/* Gives each node its position in the list as its id. */
+void graph_renumber(struct graph *g);
+/* Drops the nodes that |keep| (by id) does not hold, and renumbers. Inputs must be kept. */
 void graph_sweep(struct graph *g, const bool *keep);
 #endif

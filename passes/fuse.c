@@ -1,0 +1,413 @@
+/* fuse: groups elementwise nodes, broadcasts and trailing reductions into FUSED nodes, one kernel each.
+ *
+ * Every node starts as a cluster of its own. Along the list each fusible node joins the cluster of each operand if the union
+ * is a kernel: one domain (the shape over which it loops; numbers of rank 0 are a domain of their own, so that they are
+ * computed once a step and not once an element), reductions over the same axes and used outside only, within the limits of
+ * graph.h, and no way out of the union and back in, since such a group could stand nowhere in the list. Nothing is computed
+ * twice: what is used outside as well becomes a result. Values keep their bits, since a body's operations are the same texts
+ * in the same order (numerics.md, items 1 and 4). stop_gradient has done its work by now and is passed by.
+ * Needs: nothing. Keeps: values. Breaks: order, which it makes anew. */
+#include "passes/pass.h"
+#include <assert.h>
+
+struct fuse {
+    struct graph *g;
+    struct node **nodes; /* the list as it was */
+    int count;
+    int *cluster;        /* by node id; the least id of its members */
+    int *next;           /* by node id: the next member, ascending; -1 */
+    struct node **tail;  /* by cluster: one of its reductions */
+    int *user, *users;   /* users of node i: user[users[i]] ... */
+    bool *is_output;
+    int *seen;           /* by node id: the last search that saw it */
+    int search;
+    int *stack;
+};
+
+/* ---- what the pass asks of a node ---- */
+
+static bool
+is_reduction(const struct node *n)
+{
+    return op_info[n->op].class == CLASS_REDUCE;
+}
+
+static bool
+is_fusible(const struct node *n)
+{
+    uint8_t class = op_info[n->op].class;
+    return class == CLASS_MAP || class == CLASS_CAST || n->op == OP_BROADCAST || op_info[n->op].flags & OP_TAIL;
+}
+
+/* Leaves that a body has for itself. */
+static bool
+is_copied(const struct node *n)
+{
+    return node_is_number(n) || n->op == OP_ROWS;
+}
+
+static const struct type *
+domain(const struct node *n)
+{
+    return is_reduction(n) ? &n->in[0]->type : &n->type;
+}
+
+/* ---- whether two clusters can be one ---- */
+
+static bool
+in_union(const struct fuse *f, int id, int a, int b)
+{
+    return f->cluster[id] == a || f->cluster[id] == b;
+}
+
+/* Whether member |id| of the union is needed outside; what nothing uses counts as well. */
+static bool
+is_result(const struct fuse *f, int id, int a, int b)
+{
+    bool result = f->is_output[id] || f->users[id] == f->users[id + 1];
+    for (int i = f->users[id]; i < f->users[id + 1]; i++)
+        result |= !in_union(f, f->user[i], a, b);
+    return result;
+}
+
+struct size {
+    int values, nodes;
+};
+
+/* Adds the members of cluster |c|; false if one uses a reduction of the union. */
+static bool
+add_size(struct fuse *f, int c, int a, int b, struct size *size)
+{
+    for (int id = c; id >= 0; id = f->next[id]) {
+        const struct node *n = f->nodes[id];
+        size->nodes++;
+        size->values += is_result(f, id, a, b);
+        for (int k = 0; k < n->nin; k++) {
+            int in = n->in[k]->id;
+            if (in_union(f, in, a, b) && is_reduction(n->in[k]))
+                return false;
+            if (in_union(f, in, a, b) || f->seen[in] == f->search)
+                continue;
+            f->seen[in] = f->search;
+            size->nodes++;
+            size->values += !is_copied(n->in[k]);
+        }
+    }
+    return true;
+}
+
+static bool
+fits(struct fuse *f, int a, int b)
+{
+    struct size size = {0};
+    f->search++;
+    return add_size(f, a, a, b, &size) && add_size(f, b, a, b, &size) && size.values <= FUSED_VALUES_MAX &&
+           size.nodes <= FUSED_NODES_MAX;
+}
+
+/* Pushes the users of |id| that are not in the union; nodes after |last| are in no cluster yet and lead to none. */
+static int
+push_users(struct fuse *f, int id, int a, int b, int last, int top)
+{
+    for (int i = f->users[id]; i < f->users[id + 1]; i++) {
+        int c = f->cluster[f->user[i]];
+        if (c > last || c == a || c == b || f->seen[c] == f->search)
+            continue;
+        f->seen[c] = f->search;
+        f->stack[top++] = c;
+    }
+    return top;
+}
+
+static bool
+enters_union(const struct fuse *f, int id, int a, int b)
+{
+    for (int i = f->users[id]; i < f->users[id + 1]; i++)
+        if (in_union(f, f->user[i], a, b))
+            return true;
+    return false;
+}
+
+/* Whether a way leads out of the union and back in, over whole clusters. |last| is the newest node of the union. */
+static bool
+leaves_and_returns(struct fuse *f, int a, int b, int last)
+{
+    int top = 0;
+    f->search++;
+    for (int id = a; id >= 0; id = f->next[id])
+        top = push_users(f, id, a, b, last, top);
+    for (int id = b; id >= 0; id = f->next[id])
+        top = push_users(f, id, a, b, last, top);
+    while (top)
+        for (int id = f->stack[--top]; id >= 0; id = f->next[id]) {
+            if (enters_union(f, id, a, b))
+                return true;
+            top = push_users(f, id, a, b, last, top);
+        }
+    return false;
+}
+
+/* ---- clusters ---- */
+
+static void
+join(struct fuse *f, int a, int b)
+{
+    int first = a < b ? a : b, other = a < b ? b : a;
+    for (int id = other; id >= 0; id = f->next[id])
+        f->cluster[id] = first;
+    if (!f->tail[first])
+        f->tail[first] = f->tail[other];
+    for (int at = first; other >= 0;) { /* both lists ascend */
+        if (f->next[at] >= 0 && f->next[at] < other) {
+            at = f->next[at];
+            continue;
+        }
+        int rest = f->next[at];
+        f->next[at] = other;
+        at = other;
+        other = rest;
+    }
+}
+
+static void
+try_join(struct fuse *f, const struct node *n, const struct node *operand)
+{
+    int a = f->cluster[operand->id], b = f->cluster[n->id];
+    if (a == b || !is_fusible(operand) || is_reduction(operand) || !type_same_shape(domain(operand), domain(n)))
+        return;
+    if (f->tail[a] && f->tail[b] && f->tail[a]->attr->axes.axes != f->tail[b]->attr->axes.axes)
+        return;
+    if (fits(f, a, b) && !leaves_and_returns(f, a, b, n->id))
+        join(f, a, b);
+}
+
+static void
+find_users(struct fuse *f)
+{
+    int total = 0;
+    int *at = ARENA_ARRAY(f->g->arena, int, f->count + 1);
+    f->users = ARENA_ARRAY(f->g->arena, int, f->count + 1);
+    for (int i = 0; i < f->count; i++)
+        for (int k = 0; k < f->nodes[i]->nin; k++, total++)
+            f->users[f->nodes[i]->in[k]->id + 1]++;
+    for (int i = 0; i < f->count; i++)
+        at[i + 1] = f->users[i + 1] += f->users[i];
+    f->user = ARENA_ARRAY(f->g->arena, int, total + 1);
+    for (int i = 0; i < f->count; i++)
+        for (int k = 0; k < f->nodes[i]->nin; k++)
+            f->user[at[f->nodes[i]->in[k]->id]++] = i;
+}
+
+static void
+find_clusters(struct fuse *f)
+{
+    struct arena *a = f->g->arena;
+    f->cluster = ARENA_ARRAY(a, int, f->count + 1);
+    f->next = ARENA_ARRAY(a, int, f->count + 1);
+    f->tail = ARENA_ARRAY(a, struct node *, f->count + 1);
+    f->seen = ARENA_ARRAY(a, int, f->count + 1);
+    f->stack = ARENA_ARRAY(a, int, f->count + 1);
+    f->is_output = ARENA_ARRAY(a, bool, f->count + 1);
+    for (int i = 0; i < f->count; i++) {
+        f->cluster[i] = i;
+        f->next[i] = -1;
+        f->tail[i] = is_reduction(f->nodes[i]) ? f->nodes[i] : NULL;
+    }
+    for (int i = 0; i < f->g->noutputs; i++)
+        f->is_output[f->g->outputs[i].node->id] = true;
+    for (int i = 0; i < f->count; i++)
+        for (int k = 0; is_fusible(f->nodes[i]) && k < f->nodes[i]->nin; k++)
+            try_join(f, f->nodes[i], f->nodes[i]->in[k]);
+}
+
+/* ---- the new list ---- */
+
+/* The value of |n|, an operand of the group, in its body. */
+static struct node *
+enter(struct graph *body, struct node *n, struct node **operands, int *noperands)
+{
+    if (n->op == OP_ROWS)
+        return graph_add(body, OP_ROWS, 0, NULL, NULL, NULL);
+    if (node_is_number(n))
+        return elem_is_float(n->type.elem) ? graph_number(body, n->type.elem, n->attr->value.real)
+                                           : graph_whole(body, n->type.elem, n->attr->value.whole);
+    operands[(*noperands)++] = n->mark;
+    return graph_input(body, "", &n->type);
+}
+
+/* Makes the body of cluster |c|. |inside|: by node id, its node of the body. */
+static struct graph *
+make_body(struct fuse *f, int c, struct node **inside, struct node **operands, int *noperands)
+{
+    struct graph *body = graph_new(f->g->arena, f->g->name);
+    struct node *entered[FUSED_NODES_MAX];
+    int nentered = 0;
+    for (int id = c; id >= 0; id = f->next[id])
+        for (int k = 0; k < f->nodes[id]->nin; k++) {
+            struct node *in = f->nodes[id]->in[k];
+            if (f->cluster[in->id] == c || inside[in->id])
+                continue;
+            entered[nentered++] = in;
+            inside[in->id] = enter(body, in, operands, noperands);
+        }
+    for (int id = c; id >= 0; id = f->next[id]) {
+        const struct node *n = f->nodes[id];
+        struct node *in[3]; /* no elementwise operation has more */
+        for (int k = 0; k < n->nin; k++)
+            in[k] = inside[n->in[k]->id];
+        body->place = n->place;
+        body->inner = n->inner;
+        inside[id] = graph_add(body, n->op, n->nin, in, n->attr, &n->type);
+    }
+    while (nentered)
+        inside[entered[--nentered]->id] = NULL;
+    return body;
+}
+
+/* Appends the FUSED node of cluster |c| and its results, which become the marks of the members. */
+static void
+emit_group(struct fuse *f, int c, struct node **inside)
+{
+    struct graph *g = f->g;
+    struct node *operands[FUSED_VALUES_MAX], *results[FUSED_VALUES_MAX] = {0};
+    int noperands = 0, nresults = 0;
+    struct graph *body = make_body(f, c, inside, operands, &noperands);
+    for (int id = c; id >= 0; id = f->next[id]) {
+        if (is_result(f, id, c, c)) {
+            results[nresults++] = f->nodes[id];
+            graph_output(body, NULL, inside[id]);
+        }
+        inside[id] = NULL;
+    }
+    g->place = results[0]->place;
+    g->inner = results[0]->inner;
+    struct node *group = graph_add(g, OP_FUSED, noperands, operands, NULL, &results[0]->type);
+    group->body = body;
+    for (int i = 0; i < nresults; i++) {
+        struct attr *attr = graph_attr(g, (struct attr){.axis = {i}});
+        g->place = results[i]->place;
+        g->inner = results[i]->inner;
+        results[i]->mark = nresults == 1 ? group : graph_add(g, OP_RESULT, 1, &group, attr, &results[i]->type);
+    }
+}
+
+static void
+emit_node(struct graph *g, struct node *n)
+{
+    for (int k = 0; k < n->nin; k++)
+        n->in[k] = n->in[k]->mark;
+    *ARENA_PUSH(g->arena, g->nodes, g->count, g->cap) = n;
+    n->mark = n;
+}
+
+/* A cluster that something on the stack waits for and that is not in the list yet; -1 if |c| waits for nothing. */
+static int
+waits_for(const struct fuse *f, int c, const bool *done)
+{
+    for (int id = c; id >= 0; id = f->next[id])
+        for (int k = 0; k < f->nodes[id]->nin; k++) {
+            int in = f->cluster[f->nodes[id]->in[k]->id];
+            if (in != c && !done[in])
+                return in;
+        }
+    return -1;
+}
+
+/* Appends cluster |c| after all that it waits for. */
+static void
+emit(struct fuse *f, int c, bool *done, struct node **inside)
+{
+    int top = 0;
+    for (f->stack[top++] = c; top;) {
+        int at = f->stack[top - 1], other = done[at] ? -1 : waits_for(f, at, done);
+        if (other >= 0) {
+            f->stack[top++] = other;
+            continue;
+        }
+        top--;
+        if (done[at])
+            continue;
+        if (f->next[at] >= 0)
+            emit_group(f, at, inside);
+        else
+            emit_node(f->g, f->nodes[at]);
+        done[at] = true;
+    }
+}
+
+/* A group stands where its last member stood, or earlier if it is needed. */
+static void
+rebuild(struct fuse *f)
+{
+    struct graph *g = f->g;
+    bool *done = ARENA_ARRAY(g->arena, bool, f->count + 1);
+    struct node **inside = ARENA_ARRAY(g->arena, struct node *, f->count + 1);
+    g->nodes = NULL;
+    g->count = g->cap = 0;
+    for (int i = 0; i < f->count; i++)
+        if (f->next[i] < 0 && !done[f->cluster[i]])
+            emit(f, f->cluster[i], done, inside);
+    for (int i = 0; i < g->noutputs; i++)
+        g->outputs[i].node = g->outputs[i].node->mark;
+    graph_renumber(g);
+}
+
+static bool
+any_group(const struct fuse *f)
+{
+    for (int i = 0; i < f->count; i++)
+        if (f->next[i] >= 0)
+            return true;
+    return false;
+}
+
+/* ---- before and after ---- */
+
+static struct node *
+past_stop(struct node *n)
+{
+    while (n->op == OP_STOP)
+        n = n->in[0];
+    return n;
+}
+
+static void
+pass_by_stops(struct graph *g)
+{
+    for (int i = 0; i < g->count; i++)
+        for (int k = 0; k < g->nodes[i]->nin; k++)
+            g->nodes[i]->in[k] = past_stop(g->nodes[i]->in[k]);
+    for (int i = 0; i < g->noutputs; i++)
+        g->outputs[i].node = past_stop(g->outputs[i].node);
+}
+
+/* Removes the stops, and the leaves that only bodies use now. */
+static bool
+sweep_unused(struct graph *g)
+{
+    const int *uses = count_uses(g);
+    bool *keep = ARENA_ARRAY(g->arena, bool, g->count + 1), any_line = false;
+    for (int i = 0; i < g->count; i++) {
+        keep[i] = uses[i] || !(is_copied(g->nodes[i]) || g->nodes[i]->op == OP_STOP);
+        any_line |= !keep[i] && !node_is_number(g->nodes[i]);
+    }
+    graph_sweep(g, keep);
+    return any_line;
+}
+
+bool
+pass_fuse(struct graph *g, struct diag *diag)
+{
+    (void)diag;
+    assert(!g->on_node);
+    pass_by_stops(g);
+    bool changed = sweep_unused(g);
+    struct fuse f = {.g = g, .nodes = g->nodes, .count = g->count};
+    find_users(&f);
+    find_clusters(&f);
+    if (!any_group(&f))
+        return changed;
+    rebuild(&f);
+    sweep_unused(g);
+    return true;
+}
