@@ -32,8 +32,9 @@ find_line(const struct source *s, int number, const char **out_from, const char 
     const char *at = s->text, *end = s->text + s->length;
     for (int line = 1; line < number; line++) {
         at = memchr(at, '\n', (size_t)(end - at));
-        if (!at++)
+        if (!at)
             return false;
+        at++;
     }
     const char *to = memchr(at, '\n', (size_t)(end - at));
     to = to ? to : end;

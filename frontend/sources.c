@@ -28,7 +28,13 @@ add_source(struct sources *s, struct source source)
         if (source.own)
             source.own += 3;
     }
-    *ARENA_PUSH(s->arena, s->source, s->count, s->cap) = source;
+    if (s->count == s->cap) {
+        struct source *grown = arena_grow(s->arena, s->source, sizeof *grown, (size_t)s->count, &s->cap);
+        if (!grown)
+            return 0;
+        s->source = grown;
+    }
+    s->source[s->count++] = source;
     return s->count;
 }
 
@@ -123,6 +129,21 @@ read_open(struct sources *s, const char *path, int fd, struct diag *diag, size_t
     return read_text(s, path, fd, S_ISREG(st.st_mode) ? st.st_size : 0, diag, out_length);
 }
 
+/* The number of what |fd| is open on; 0 if it is refused, which is reported, or if memory is short, which is not. */
+static int
+take_open(struct sources *s, const char *path, int fd, struct diag *diag)
+{
+    size_t length = 0;
+    char *text = read_open(s, path, fd, diag, &length), *name = arena_text(s->arena, path, strlen(path));
+    if (!text || !name)
+        return 0;
+    if (is_utf16(text, length)) {
+        diag_subject(diag, SOURCE_UTF16, path);
+        return 0;
+    }
+    return add_source(s, (struct source){.path = name, .text = text, .length = length, .own = text});
+}
+
 int
 source_read(struct sources *s, const char *path, struct diag *diag)
 {
@@ -133,25 +154,17 @@ source_read(struct sources *s, const char *path, struct diag *diag)
         diag_subject(diag, SOURCE_OPEN, path, strerror(errno));
         return 0;
     }
-    size_t length = 0;
     int errors = diag->errors;
     s->arena->oom = NULL;
-    char *text = read_open(s, path, fd, diag, &length);
+    int file = take_open(s, path, fd, diag);
     s->arena->oom = outer;
     close(fd);
-    if (!text) {
-        if (diag->errors == errors) {
-            if (outer)
-                longjmp(*outer, 1);
-            diag_subject(diag, OUT_OF_MEMORY, path);
-        }
-        return 0;
-    }
-    if (is_utf16(text, length)) {
-        diag_subject(diag, SOURCE_UTF16, path);
-        return 0;
-    }
-    return add_source(s, (struct source){.path = arena_text(s->arena, path, strlen(path)), .text = text, .length = length, .own = text});
+    if (file || diag->errors > errors)
+        return file;
+    if (outer)
+        longjmp(*outer, 1);
+    diag_subject(diag, OUT_OF_MEMORY, path);
+    return 0;
 }
 
 static size_t

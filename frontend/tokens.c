@@ -105,7 +105,6 @@ give_up_brackets(struct reader *r, struct token *t)
     if (!r->silent)
         diag_report(r->diag, BRACKET_OPEN, open.place, open.kind);
     reader_failed(r);
-    r->recovering = true;
     hold(r, t);
     t->kind = TOKEN_NNC_YYerror;
 }

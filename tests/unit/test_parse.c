@@ -355,6 +355,25 @@ Test(parse, files)
     drop(&p);
 }
 
+Test(parse, a_reading_that_stops_early_leaves_the_text_whole)
+{
+    char path[] = "/tmp/nnc-parse-XXXXXX", *deep = repeated("a = ", "(", 300, "x + y\n");
+    struct parsed p;
+    write_temporary(path, deep, strlen(deep));
+    arena_init(&p.arena, NULL);
+    diag_init(&p.diag, &p.arena);
+    sources_init(&p.sources, &p.arena);
+    int file = source_read(&p.sources, path, &p.diag);
+    unlink(path);
+    cr_assert_eq(file, 1);
+    parse_file(&p.sources, file, &p.diag);
+    cr_expect_eq(p.diag.errors, 1);
+    cr_expect_eq(p.sources.source[0].length, strlen(deep));
+    cr_expect(!memcmp(p.sources.source[0].text, deep, strlen(deep)));
+    drop(&p);
+    free(deep);
+}
+
 Test(parse, a_fault_drops_its_statement_only)
 {
     struct parsed p;
