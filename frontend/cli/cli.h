@@ -1,0 +1,60 @@
+/* cli: what the commands share. */
+#ifndef NNC_FRONTEND_CLI_CLI_H
+#define NNC_FRONTEND_CLI_CLI_H
+#include "frontend/cli/options.h"
+#include "frontend/cli/program.h"
+#include "frontend/data.h"
+#include "runtime/train.h"
+
+struct cli {
+    struct arena *arena;
+    struct diag *diag;
+    struct sources sources;
+    struct options options;
+};
+
+/* One .nn file on its way through a command. */
+struct session {
+    struct cli *cli;
+    struct arena *arena;
+    struct diag *diag;
+    struct experiment *x;
+    const struct model *model;
+    struct data_result data;
+    bool data_ran;
+    struct set {
+        struct tensor *inputs;      /* a tensor an input of the model; data is NULL where there is none */
+        struct data_set_view view;
+        bool exists;
+    } train, valid;
+    struct model_info info;         /* with the variables' tensors */
+    int64_t seed;
+};
+
+enum needs { NEEDS_TRAIN = 1, NEEDS_VALID = 2, TARGETS_OPTIONAL = 4 };
+
+/* Checks the file with the options of the command line. False if there were errors. */
+bool session_open(struct session *s, struct cli *cli);
+/* Runs the data block and converts what it binds. A set that |needs| names must be there. */
+bool session_data(struct session *s, unsigned needs);
+/* Makes the variables with their initial values for the seed; loads |weights| (NULL: none) over them. */
+bool session_variables(struct session *s, const char *weights);
+/* The same with --weights, which a model that has weights needs. eval.c */
+bool session_weights(struct session *s);
+/* The program for --mode. */
+bool session_program(struct session *s, int64_t train_rows, int64_t eval_rows, bool outputs_only, struct program *out);
+void session_close(struct session *s);
+/* Arrays given for the inputs, NAME=FILE.npy each, as a set. */
+bool session_inputs(struct session *s, const struct texts *inputs, struct set *out);
+
+#define COMMAND(id, ...) int command_##id(struct cli *cli);
+#include "frontend/cli/commands.def"
+#undef COMMAND
+
+/* Whether the option or the machine's build asks for that mode; reports (exit 2) where it cannot be had. */
+bool chosen_mode(const struct cli *cli, enum mode *out);
+/* The set of passes that --without names. */
+bool chosen_without(const struct cli *cli, uint32_t *out);
+struct code_options chosen_code(const struct cli *cli);
+bool use_color(const struct options *o, int descriptor);
+#endif

@@ -1,0 +1,346 @@
+/* eager: each node runs its kernel as soon as the builder has appended it; the graph is dropped after the step. */
+#include "frontend/cli/program.h"
+#include "passes/pass.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Memory of one step's tensors: given out in a row, taken back at once, and kept for the next step. */
+struct pool {
+    char *block;
+    size_t size, used;
+    size_t wanted;              /* by this step in all */
+    void **more;                /* blocks for what did not fit in this step */
+    int nmore, more_cap;
+};
+
+enum { ALIGN = 64 };
+
+struct eager {
+    const struct model *model;
+    const struct train_settings *train;
+    struct tensor *values;      /* of the variables */
+    struct arena steps;         /* nodes of the present step */
+    struct pool pool;
+    struct kernel_context kernels;
+    struct graph *graph;
+    void *const *inputs;
+    bool failed;                /* memory was short */
+    bool outputs_only;
+    bool watch;
+    const struct node *bad;
+    struct pending { struct tensor *var; const struct tensor *value; } *pending;
+    int npending, pending_cap;
+    const struct tensor **shown;
+    struct tensor *scalars;
+    double rate;
+    void **addresses;
+};
+
+static void *
+pool_alloc(struct pool *p, size_t size)
+{
+    size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    if (!size)
+        size = ALIGN;
+    p->wanted += size;
+    if (size <= p->size - p->used) {
+        p->used += size;
+        return p->block + p->used - size;
+    }
+    if (p->nmore == p->more_cap) {
+        int cap = p->more_cap ? p->more_cap * 2 : 64;
+        void **more = realloc(p->more, sizeof *more * (size_t)cap);
+        if (!more)
+            return NULL;
+        p->more = more;
+        p->more_cap = cap;
+    }
+    void *m = aligned_alloc(ALIGN, size);
+    if (m)
+        p->more[p->nmore++] = m;
+    return m;
+}
+
+static void
+pool_reset(struct pool *p)
+{
+    for (int i = 0; i < p->nmore; i++)
+        free(p->more[i]);
+    if (p->nmore) {
+        free(p->block);
+        p->block = aligned_alloc(ALIGN, p->wanted);
+        p->size = p->block ? p->wanted : 0;
+    }
+    p->nmore = 0;
+    p->used = p->wanted = 0;
+}
+
+static void
+pool_free(struct pool *p)
+{
+    pool_reset(p);
+    free(p->block);
+    free(p->more);
+}
+
+static bool
+all_finite(const struct tensor *t)
+{
+    int64_t n = tensor_count(t);
+    if (t->type.elem == ELEM_F32) {
+        for (int64_t i = 0; i < n; i++)
+            if (!isfinite(((const float *)t->data)[i]))
+                return false;
+    } else if (t->type.elem == ELEM_F64)
+        for (int64_t i = 0; i < n; i++)
+            if (!isfinite(((const double *)t->data)[i]))
+                return false;
+    return true;
+}
+
+static void
+watch(struct eager *e, const struct node *n, const struct tensor *t)
+{
+    if (!e->bad && t->data && !all_finite(t))
+        e->bad = n;
+}
+
+static void
+add_pending(struct eager *e, struct node *n)
+{
+    if (e->npending == e->pending_cap) {
+        int cap = e->pending_cap ? e->pending_cap * 2 : 64;
+        struct pending *p = realloc(e->pending, sizeof *p * (size_t)cap);
+        if (!p) {
+            e->failed = true;
+            return;
+        }
+        e->pending = p;
+        e->pending_cap = cap;
+    }
+    e->pending[e->npending++] = (struct pending){&e->values[n->in[0]->attr->name.index], n->in[1]->data};
+}
+
+/* What a node's value is made from; false: it is computed by its kernel. */
+static bool
+take_value(struct eager *e, struct node *n, struct tensor *t)
+{
+    switch (n->op) {
+    case OP_INPUT: t->data = e->inputs[n->attr->name.index]; return true;
+    case OP_VAR: t->data = e->values[n->attr->name.index].data; return true;
+    case OP_RESHAPE:
+    case OP_STOP: t->data = ((const struct tensor *)n->in[0]->data)->data; return true;
+    case OP_UPDATE:
+        t->data = ((const struct tensor *)n->in[1]->data)->data;
+        add_pending(e, n);
+        return true;
+    default: return false;
+    }
+}
+
+static void
+on_node(void *context, struct node *n)
+{
+    struct eager *e = context;
+    if (e->failed)
+        return;
+    struct tensor *t = pool_alloc(&e->pool, sizeof *t);
+    if (!t) {
+        e->failed = true;
+        return;
+    }
+    t->type = n->type;
+    for (int i = 0; i < n->type.rank; i++)
+        if (t->type.dim[i] < 0)
+            t->type.dim[i] *= -e->kernels.rows;
+    n->data = t;
+    if (take_value(e, n, t))
+        return;
+    int64_t bytes = tensor_bytes(t);
+    const struct tensor *local[8], **in = local;
+    if (n->nin > 8)
+        in = ARENA_ARRAY(&e->steps, const struct tensor *, n->nin);
+    for (int i = 0; i < n->nin; i++)
+        in[i] = n->in[i]->data;
+    t->data = bytes < 0 ? NULL : pool_alloc(&e->pool, (size_t)bytes);
+    if (!t->data || !kernel_run(n, in, t, &e->kernels)) {
+        e->failed = true;
+        return;
+    }
+    if (e->watch && n->op != OP_CONST)
+        watch(e, n, t);
+}
+
+const struct tensor *
+eager_value(const struct node *n)
+{
+    return n->data;
+}
+
+double
+eager_number(const struct node *n)
+{
+    const struct tensor *t = n->data;
+    return t->type.elem == ELEM_F32 ? *(const float *)t->data : t->type.elem == ELEM_F64 ? *(const double *)t->data : (double)*(const int64_t *)t->data;
+}
+
+struct eager *
+eager_new(const struct model *m, const struct train_settings *t, struct tensor *values, enum gemm gemm, struct arena *arena)
+{
+    struct eager *e = ARENA_NEW(arena, struct eager);
+    *e = (struct eager){.model = m, .train = t, .values = values, .rate = NAN};
+    arena_init(&e->steps, arena->oom);
+    e->kernels.gemm = gemm;
+    e->shown = ARENA_ARRAY(arena, const struct tensor *, m->nvalues + 1);
+    e->addresses = ARENA_ARRAY(arena, void *, m->ninputs + 3);
+    return e;
+}
+
+void
+eager_free(struct eager *e)
+{
+    arena_free(&e->steps);
+    pool_free(&e->pool);
+    kernel_context_free(&e->kernels);
+    free(e->pending);
+}
+
+struct graph *
+eager_begin(struct eager *e, void *const *inputs, int64_t rows)
+{
+    arena_reset(&e->steps);
+    pool_reset(&e->pool);
+    e->npending = 0;
+    e->failed = false;
+    e->inputs = inputs;
+    e->kernels.rows = rows;
+    e->graph = graph_new(&e->steps, "eager");
+    e->graph->on_node = on_node;
+    e->graph->on_node_context = e;
+    return e->graph;
+}
+
+bool
+eager_end(struct eager *e, struct diag *diag)
+{
+    if (e->failed) {
+        diag_report(diag, OUT_OF_MEMORY, (struct place){0});
+        return false;
+    }
+    for (int i = 0; i < e->npending; i++)
+        memcpy(e->pending[i].var->data, e->pending[i].value->data, (size_t)tensor_bytes(e->pending[i].var));
+    return true;
+}
+
+void
+eager_watch(struct eager *e)
+{
+    e->watch = true;
+    e->bad = NULL;
+}
+
+const struct node *
+eager_first_bad(const struct eager *e)
+{
+    return e->bad;
+}
+
+void
+eager_outputs_only(struct eager *e)
+{
+    e->outputs_only = true;
+}
+
+const double *
+eager_rate(const struct eager *e)
+{
+    return &e->rate;
+}
+
+void **
+program_inputs(const struct model *m, void *const *inputs, const struct step_numbers *numbers, void **buffer)
+{
+    for (int i = 0; i < m->ninputs; i++)
+        buffer[i] = inputs[i];
+    buffer[m->ninputs] = (void *)&numbers->step;
+    buffer[m->ninputs + 1] = (void *)&numbers->epoch;
+    buffer[m->ninputs + 2] = (void *)&numbers->seed;
+    return buffer;
+}
+
+/* The steps do not report: a failure in one is the lack of memory, which their caller reports. */
+static bool
+end_step(struct eager *e)
+{
+    for (int i = 0; !e->failed && i < e->npending; i++)
+        memcpy(e->pending[i].var->data, e->pending[i].value->data, (size_t)tensor_bytes(e->pending[i].var));
+    return !e->failed;
+}
+
+bool
+eager_train_step(void *self, void *const *inputs, int64_t rows, const struct step_numbers *numbers, double *out_loss)
+{
+    struct eager *e = self;
+    struct graph *g = eager_begin(e, program_inputs(e->model, inputs, numbers, e->addresses), rows);
+    lower_train(e->model, e->train, g);
+    if (!end_step(e))
+        return false;
+    *out_loss = eager_number(g->outputs[0].node);
+    if (g->noutputs > 1)
+        e->rate = eager_number(g->outputs[1].node);
+    return true;
+}
+
+bool
+eager_eval_step(void *self, void *const *inputs, int64_t rows, const struct step_numbers *numbers, double *out_loss, const struct tensor **out_values)
+{
+    struct eager *e = self;
+    struct graph *g = eager_begin(e, program_inputs(e->model, inputs, numbers, e->addresses), rows);
+    lower_eval(e->model, e->outputs_only, g);
+    if (!end_step(e))
+        return false;
+    int values = e->outputs_only ? e->model->noutputs : e->model->nvalues;
+    for (int i = 0; i < values; i++)
+        out_values[i] = g->outputs[i].node->data;
+    if (g->noutputs > values)
+        *out_loss = eager_number(g->outputs[values].node);
+    return true;
+}
+
+bool
+eager_metrics(void *self, const struct tensor *values, int64_t rows, double *out_metrics)
+{
+    struct eager *e = self;
+    const struct model *m = e->model;
+    void **inputs = calloc((size_t)m->metrics->ninputs + 1, sizeof *inputs);
+    if (!inputs)
+        return false;
+    for (int i = 0; i < m->metrics->ninputs; i++)
+        inputs[i] = values[m->metric_value[i]].data;
+    struct graph *g = eager_begin(e, inputs, rows);
+    lower_metrics(m, g);
+    free(inputs);
+    if (!end_step(e))
+        return false;
+    for (int i = 0; i < g->noutputs; i++)
+        out_metrics[i] = eager_number(g->outputs[i].node);
+    return true;
+}
+
+bool
+eager_initialize(struct eager *e, int64_t seed, struct diag *diag)
+{
+    void *inputs[1] = {&seed};
+    struct graph *g = eager_begin(e, inputs, 1);
+    lower_init(e->model, g);
+    if (e->failed) {
+        diag_report(diag, OUT_OF_MEMORY, (struct place){0});
+        return false;
+    }
+    for (int i = 0; i < g->noutputs; i++) {
+        const struct tensor *t = g->outputs[i].node->data;
+        memcpy(e->values[i].data, t->data, (size_t)tensor_bytes(t));
+    }
+    return true;
+}

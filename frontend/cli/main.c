@@ -1,0 +1,67 @@
+/* main: finds the command, runs it, prints what it reported. */
+#include "frontend/cli/cli.h"
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+bool
+use_color(const struct options *o, int descriptor)
+{
+    if (o->color && strcmp(o->color, "auto"))
+        return !strcmp(o->color, "always");
+    const char *none = getenv("NO_COLOR");
+    return isatty(descriptor) && !(none && *none);
+}
+
+static int
+run(struct cli *cli, int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : "help";
+    if (!strcmp(name, "--help") || !strcmp(name, "-h"))
+        name = "help";
+    if (!strcmp(name, "--version")) {
+        printf("nnc %s\n", NNC_VERSION);
+        return 0;
+    }
+    if (argc < 2) {
+        print_help(stderr);
+        return STATUS_USAGE;
+    }
+    const struct command *command = command_find(name, cli->diag);
+    if (!command || !options_parse(command, argc - 2, argv + 2, cli->arena, &cli->options, cli->diag))
+        return STATUS_USAGE;
+    if (cli->options.help) {
+        print_command_help(command, stdout);
+        return 0;
+    }
+    return command->run(cli);
+}
+
+int
+main(int argc, char **argv)
+{
+    jmp_buf oom;
+    struct arena arena;
+    struct diag diag;
+    static struct cli cli; /* static: a longjmp keeps it */
+    if (setjmp(oom)) {
+        fprintf(stderr, "nnc: error: out of memory\n");
+        return STATUS_MACHINE;
+    }
+    arena_init(&arena, &oom);
+    diag_init(&diag, &arena);
+    cli.arena = &arena;
+    cli.diag = &diag;
+    sources_init(&cli.sources, &arena);
+    int status = run(&cli, argc, argv);
+    fflush(stdout);
+    render_diag(&diag, &cli.sources, stderr, use_color(&cli.options, STDERR_FILENO));
+    if (diag.errors && status < (int)diag.status)
+        status = (int)diag.status;
+    if (ferror(stdout) || fclose(stdout)) {
+        fprintf(stderr, "nnc: error: the standard output cannot be written\n");
+        status = STATUS_MACHINE;
+    }
+    arena_free(&arena);
+    return status;
+}

@@ -1,0 +1,50 @@
+/* program: the three modes. Each gives a struct program (runtime/program.h) for the training loop. */
+#ifndef NNC_FRONTEND_CLI_PROGRAM_H
+#define NNC_FRONTEND_CLI_PROGRAM_H
+#include "codegen/codegen.h"
+#include "frontend/model.h"
+#include "runtime/program.h"
+
+enum mode { MODE_EAGER, MODE_GRAPH, MODE_JIT };
+
+struct program_options {
+    enum mode mode;
+    enum gemm gemm;
+    uint32_t without;           /* passes left out, bits 1 << enum pass */
+    int64_t train_rows;         /* the largest batch of train_step; 0: it is not called */
+    int64_t eval_rows;          /* likewise for eval_step */
+    bool outputs_only;          /* evaluation computes the model's outputs and no loss */
+    struct code_options code;
+};
+
+/* Makes the program for |m|; |values| is a tensor a variable, updated in place. Reports and returns false on failure. */
+bool program_new(const struct model *m, const struct train_settings *t, struct tensor *values, const struct program_options *options,
+                 struct arena *arena, struct program *out, struct diag *diag);
+
+/* -- eager.c: a graph that runs while it is built ---------------------------------------------------------------------------------- */
+
+struct eager;
+struct eager *eager_new(const struct model *m, const struct train_settings *t, struct tensor *values, enum gemm gemm, struct arena *arena);
+void eager_free(struct eager *e);
+/* Begins a step and gives the empty graph, whose nodes run as they are added. Inputs are taken from |inputs| by their index. */
+struct graph *eager_begin(struct eager *e, void *const *inputs, int64_t rows);
+/* Ends it: the variables get their new values. Returns false (and reports once) if memory was short in it. The values of nodes live until the next
+ * eager_begin. */
+bool eager_end(struct eager *e, struct diag *diag);
+/* The value of a node of the step. */
+const struct tensor *eager_value(const struct node *n);
+double eager_number(const struct node *n);
+/* From now on the first node whose value is not finite is remembered. */
+void eager_watch(struct eager *e);
+const struct node *eager_first_bad(const struct eager *e);
+
+bool eager_train_step(void *self, void *const *inputs, int64_t rows, const struct step_numbers *numbers, double *out_loss);
+bool eager_eval_step(void *self, void *const *inputs, int64_t rows, const struct step_numbers *numbers, double *out_loss, const struct tensor **out_values);
+bool eager_metrics(void *self, const struct tensor *values, int64_t rows, double *out_metrics);
+/* Fills the variables with their initial values for |seed|. */
+bool eager_initialize(struct eager *e, int64_t seed, struct diag *diag);
+void eager_outputs_only(struct eager *e);
+const double *eager_rate(const struct eager *e);
+/* The address list of a template's inputs: the model's, then step, epoch, seed. */
+void **program_inputs(const struct model *m, void *const *inputs, const struct step_numbers *numbers, void **buffer);
+#endif

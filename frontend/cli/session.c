@@ -1,0 +1,341 @@
+/* session: a file, its data, its variables and its program, as the options ask. */
+#include "frontend/cli/cli.h"
+#include "passes/pass.h"
+#include "runtime/data/npy.h"
+#include "runtime/digest.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+bool
+chosen_mode(const struct cli *cli, enum mode *out)
+{
+    const char *mode = cli->options.mode;
+#ifdef NNC_JIT
+    *out = MODE_JIT;
+#else
+    *out = MODE_GRAPH;
+#endif
+    if (!mode)
+        return true;
+    *out = !strcmp(mode, "eager") ? MODE_EAGER : !strcmp(mode, "graph") ? MODE_GRAPH : MODE_JIT;
+#ifndef NNC_JIT
+    if (*out == MODE_JIT) {
+        diag_subject(cli->diag, NO_JIT, "--mode jit");
+        return false;
+    }
+#endif
+    return true;
+}
+
+bool
+chosen_without(const struct cli *cli, uint32_t *out)
+{
+    *out = 0;
+    for (int i = 0; i < cli->options.without.count; i++) {
+        const char *name = cli->options.without.text[i], *names[PASS_COUNT];
+        enum pass p = pass_from_name(name);
+        if (p == PASS_COUNT || !pass_info[p].optional) {
+            int n = 0;
+            for (int k = 0; k < PASS_COUNT; k++)
+                if (pass_info[k].optional)
+                    names[n++] = pass_info[k].name;
+            diag_subject(cli->diag, NO_SUCH_PASS, "--without", name);
+            const char *near = nearest_name(name, names, n);
+            if (near)
+                diag_report(cli->diag, HELP_DID_YOU_MEAN, (struct place){0}, near);
+            return false;
+        }
+        *out |= 1u << p;
+    }
+    return true;
+}
+
+struct code_options
+chosen_code(const struct cli *cli)
+{
+    const struct options *o = &cli->options;
+    return (struct code_options){.vector_width = o->vector_width ? atoi(o->vector_width) : 0,
+                                 .llvm_passes = o->llvm_passes && !strcmp(o->llvm_passes, "default")};
+}
+
+/* --set NAME=VALUE and --epochs N, --seed N, which are short for --set train.epochs=N. */
+static bool
+collect_settings(struct session *s, struct setting **out, int *count)
+{
+    const struct options *o = &s->cli->options;
+    *out = ARENA_ARRAY(s->arena, struct setting, o->set.count + 2);
+    *count = 0;
+    for (int i = 0; i < o->set.count; i++) {
+        const char *text = o->set.text[i], *equal = strchr(text, '=');
+        if (!equal || equal == text || !equal[1]) {
+            diag_subject(s->diag, SET_FORM, "--set", text);
+            return false;
+        }
+        (*out)[(*count)++] = (struct setting){.name = arena_text(s->arena, text, (size_t)(equal - text)), .value = equal + 1};
+    }
+    return true;
+}
+
+static bool
+choose_seed(struct session *s)
+{
+    const char *text = s->cli->options.seed;
+    s->seed = s->x->train.seed;
+    if (!text)
+        return true;
+    if (!strcmp(text, "random")) {
+        uint32_t drawn = 0;
+        if (getrandom(&drawn, sizeof drawn, 0) != sizeof drawn) {
+            diag_subject(s->diag, NO_RANDOM, "--seed", strerror(errno));
+            return false;
+        }
+        s->seed = drawn;
+        printf("seed %lld\n", (long long)s->seed);
+        return true;
+    }
+    char *end;
+    errno = 0;
+    s->seed = strtoll(text, &end, 10);
+    if (*end || end == text || errno || s->seed < 0) {
+        diag_subject(s->diag, OPTION_COUNT, "--seed", 0, text);
+        return false;
+    }
+    return true;
+}
+
+static uint64_t
+model_digest(struct session *s)
+{
+    struct graph *g = graph_new(s->arena, s->model->train->name);
+    if (s->model->has_loss)
+        lower_train(s->model, &s->x->train, g);
+    else
+        lower_eval(s->model, false, g);
+    return digest_text(0, graph_text(g, s->arena, false));
+}
+
+/* What the training loop and the checkpoint see of the model. */
+static void
+describe(struct session *s)
+{
+    const struct model *m = s->model;
+    struct model_value *inputs = ARENA_ARRAY(s->arena, struct model_value, m->ninputs + 1);
+    struct model_value *outputs = ARENA_ARRAY(s->arena, struct model_value, m->nvalues + 1);
+    int nmetrics = m->metrics ? m->metrics->noutputs : 0;
+    const char **metrics = ARENA_ARRAY(s->arena, const char *, nmetrics + 1);
+    enum elem *elems = ARENA_ARRAY(s->arena, enum elem, nmetrics + 1);
+    for (int i = 0; i < m->ninputs; i++)
+        inputs[i] = (struct model_value){m->inputs[i].name, m->inputs[i].node->type};
+    for (int i = 0; i < m->nvalues; i++)
+        outputs[i] = (struct model_value){m->eval->outputs[i].name, m->eval->outputs[i].node->type};
+    for (int i = 0; i < nmetrics; i++) {
+        metrics[i] = m->metrics->outputs[i].name;
+        elems[i] = (enum elem)m->metrics->outputs[i].node->type.elem;
+    }
+    s->info = (struct model_info){.name = m->name, .ninputs = m->ninputs, .inputs = inputs, .noutputs = m->nvalues, .outputs = outputs,
+                                  .nshown = m->noutputs, .nmetrics = nmetrics, .metrics = metrics, .metric_elems = elems, .has_loss = m->has_loss,
+                                  .nvars = m->module->nvars, .vars = m->module->vars};
+    if (m->has_loss)
+        s->info.loss_elem = (enum elem)m->train->outputs[0].node->type.elem;
+}
+
+bool
+session_open(struct session *s, struct cli *cli)
+{
+    *s = (struct session){.cli = cli, .arena = cli->arena, .diag = cli->diag};
+    struct setting *settings;
+    int nsettings;
+    enum mode mode;
+    uint32_t without;
+    if (!chosen_mode(cli, &mode) || !chosen_without(cli, &without) || !collect_settings(s, &settings, &nsettings))
+        return false;
+    s->x = experiment_check(s->arena, &cli->sources, cli->options.operand, cli->options.follow, settings, nsettings, s->diag);
+    if (!s->x || s->diag->errors)
+        return false;
+    s->model = &s->x->model;
+    if (cli->options.epochs >= 0)
+        s->x->train.epochs = cli->options.epochs;
+    describe(s);
+    return choose_seed(s);
+}
+
+/* -- data ---------------------------------------------------------------------------------------------------------------------------- */
+
+static const char *
+known_inputs(struct session *s, const char *name)
+{
+    const char *names[64];
+    int n = 0;
+    for (int i = 0; i < s->info.ninputs && n < 64; i++)
+        names[n++] = s->info.inputs[i].name;
+    return nearest_name(name, names, n);
+}
+
+/* Rows outside of what an index input may be, before the first step. */
+static bool
+check_bound(struct session *s, int input, const struct tensor *t, const char *subject)
+{
+    int64_t bound = s->model->bound[input];
+    if (!bound)
+        return true;
+    int64_t n = tensor_count(t), row_size = t->type.rank > 1 ? type_span(&t->type, 1, t->type.rank, 0) : 1;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t v = t->type.elem == ELEM_I32 ? ((const int32_t *)t->data)[i]
+                    : t->type.elem == ELEM_I64 ? ((const int64_t *)t->data)[i] : ((const uint8_t *)t->data)[i];
+        if (v < 0 || v >= bound) {
+            diag_subject(s->diag, INDEX_OUTSIDE, subject, (long long)(i / row_size), s->info.inputs[input].name, (long long)v, (long long)bound - 1);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+convert_set(struct session *s, const struct data_set *from, const char *name, bool targets_optional, struct set *out)
+{
+    const struct model_info *m = &s->info;
+    bool ok = true;
+    for (int i = 0; i < from->count; i++) {
+        int k = 0;
+        while (k < m->ninputs && strcmp(m->inputs[k].name, from->bindings[i].name))
+            k++;
+        if (k == m->ninputs) {
+            diag_report(s->diag, DATA_NO_SUCH_INPUT, from->bindings[i].place, name, from->bindings[i].name);
+            const char *near = known_inputs(s, from->bindings[i].name);
+            if (near)
+                diag_report(s->diag, HELP_DID_YOU_MEAN, (struct place){0}, near);
+            ok = false;
+        }
+    }
+    out->inputs = ARENA_ARRAY(s->arena, struct tensor, m->ninputs + 1);
+    for (int i = 0; i < m->ninputs; i++) {
+        const struct data_binding *b = NULL;
+        for (int k = 0; k < from->count; k++)
+            if (!strcmp(from->bindings[k].name, m->inputs[i].name))
+                b = &from->bindings[k];
+        if (b) {
+            ok &= data_convert(b, &m->inputs[i].type, &out->inputs[i], s->diag);
+            ok = ok && check_bound(s, i, &out->inputs[i], arena_printf(s->arena, "%s %s", name, b->name));
+        } else if (!targets_optional || !s->model->is_target[i]) {
+            diag_report(s->diag, DATA_MISSING_INPUT, s->x->data->place, name, m->inputs[i].name);
+            ok = false;
+        }
+    }
+    out->view = (struct data_set_view){out->inputs, from->rows};
+    out->exists = ok;
+    return ok;
+}
+
+bool
+session_data(struct session *s, unsigned needs)
+{
+    const struct experiment *x = s->x;
+    struct data_env env = {.arena = s->arena, .sources = &s->cli->sources, .consts = x->consts, .nconsts = x->nconsts,
+                           .files = {x->folder, s->cli->options.data.text, s->cli->options.data.count}};
+    s->data_ran = true;
+    if (!data_run(x->data, &env, &s->data, s->diag))
+        return false;
+    struct { const struct data_set *from; const char *name; unsigned need; struct set *to; } sets[2] = {
+        {&s->data.train, "train", NEEDS_TRAIN, &s->train}, {&s->data.valid, "valid", NEEDS_VALID, &s->valid}};
+    bool ok = true;
+    for (int i = 0; i < 2; i++) {
+        if (sets[i].from->count)
+            ok &= convert_set(s, sets[i].from, sets[i].name, needs & TARGETS_OPTIONAL, sets[i].to);
+        else if (needs & sets[i].need) {
+            diag_subject(s->diag, DATA_MISSING_SET, x->path, sets[i].name, sets[i].name);
+            ok = false;
+        }
+    }
+    return ok;
+}
+
+bool
+session_inputs(struct session *s, const struct texts *inputs, struct set *out)
+{
+    const struct model_info *m = &s->info;
+    struct data_set set = {.bindings = ARENA_ARRAY(s->arena, struct data_binding, inputs->count + 1)};
+    bool ok = true;
+    for (int i = 0; i < inputs->count && ok; i++) {
+        const char *equal = strchr(inputs->text[i], '=');
+        if (!equal || equal == inputs->text[i] || !equal[1]) {
+            diag_subject(s->diag, NAME_FILE_FORM, "--input", inputs->text[i]);
+            return false;
+        }
+        struct data_binding *b = &set.bindings[set.count];
+        b->name = arena_text(s->arena, inputs->text[i], (size_t)(equal - inputs->text[i]));
+        int k = 0;
+        while (k < m->ninputs && strcmp(m->inputs[k].name, b->name))
+            k++;
+        if (k == m->ninputs) {
+            diag_subject(s->diag, NO_SUCH_INPUT, "--input", b->name);
+            const char *near = known_inputs(s, b->name);
+            if (near)
+                diag_report(s->diag, HELP_DID_YOU_MEAN, (struct place){0}, near);
+            return false;
+        }
+        b->place = s->model->inputs[k].node->place;
+        if (!npy_read(equal + 1, &b->value, s->diag))
+            return false;
+        set.count++;
+        int64_t rows = b->value.type.rank ? b->value.type.dim[0] : 1;
+        if (set.count > 1 && rows != set.rows) {
+            diag_subject(s->diag, ROWS_DIFFER, "--input", set.bindings[0].name, (long long)set.rows, b->name, (long long)rows);
+            ok = false;
+        }
+        set.rows = rows;
+    }
+    ok = ok && convert_set(s, &set, "--input", true, out);
+    for (int i = 0; i < set.count; i++)
+        tensor_free(&set.bindings[i].value);
+    return ok;
+}
+
+/* -- variables and program ------------------------------------------------------------------------------------------------------------- */
+
+bool
+session_variables(struct session *s, const char *weights)
+{
+    struct model_info *m = &s->info;
+    m->digest = model_digest(s);
+    m->values = ARENA_ARRAY(s->arena, struct tensor, m->nvars + 1);
+    for (int i = 0; i < m->nvars; i++) {
+        m->values[i] = tensor_new(&m->vars[i].type);
+        if (!m->values[i].data) {
+            diag_report(s->diag, OUT_OF_MEMORY, (struct place){0});
+            return false;
+        }
+    }
+    struct eager *e = eager_new(s->model, &s->x->train, m->values, GEMM_NNC, s->arena);
+    unsigned before = float_enter();
+    bool ok = eager_initialize(e, s->seed, s->diag);
+    float_leave(before);
+    eager_free(e);
+    return ok && (!weights || checkpoint_load(weights, m, CHECKPOINT_WEIGHTS, NULL, s->diag));
+}
+
+bool
+session_program(struct session *s, int64_t train_rows, int64_t eval_rows, bool outputs_only, struct program *out)
+{
+    const struct cli *cli = s->cli;
+    struct program_options o = {.train_rows = train_rows, .eval_rows = eval_rows, .outputs_only = outputs_only, .code = chosen_code(cli)};
+    o.gemm = cli->options.gemm && !strcmp(cli->options.gemm, "openblas") ? GEMM_OPENBLAS : GEMM_NNC;
+    return chosen_mode(cli, &o.mode) && chosen_without(cli, &o.without) &&
+           program_new(s->model, &s->x->train, s->info.values, &o, s->arena, out, s->diag);
+}
+
+void
+session_close(struct session *s)
+{
+    if (s->data_ran)
+        data_free(&s->data);
+    for (int i = 0; i < s->info.ninputs; i++) {
+        if (s->train.inputs)
+            tensor_free(&s->train.inputs[i]);
+        if (s->valid.inputs)
+            tensor_free(&s->valid.inputs[i]);
+    }
+    for (int i = 0; s->info.values && i < s->info.nvars; i++)
+        tensor_free(&s->info.values[i]);
+}

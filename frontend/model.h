@@ -1,0 +1,119 @@
+/* model: what the checker leaves of a .nn file, and lowering to the graphs that run.
+ *
+ * The typed form of a definition is a graph made by the builder without a hook: every call is resolved, every compile-time number known,
+ * every weight has its name and shape. Such a graph is a *template*: lowering copies it, node by node and through the same builder, into the
+ * graph of a step. In eager mode that copy runs as it is made. */
+#ifndef NNC_FRONTEND_MODEL_H
+#define NNC_FRONTEND_MODEL_H
+#include "frontend/number.h"
+#include "frontend/sources.h"
+#include "ir/graph.h"
+
+/* The optimiser's definition typed for weights of one type. Inputs of the template: p, g, step, epoch, then the states; outputs: the new p (named
+ * "p"), then the new states. */
+struct optimizer_template {
+    struct type type;
+    struct graph *update;
+    struct graph *states;       /* inputs: p; outputs: the initial states in order */
+    const char **names;         /* of the states */
+    struct type *types;
+    int nstates;
+    bool has_rate;              /* the last output of `update` is the learning rate, "lr", f64 */
+};
+
+/* A row of check's table. */
+struct layer_row {
+    const char *path, *layer;   /* "h", "dense" */
+    struct type type;           /* of its result */
+    int64_t weights;            /* numbers in the weights that its call made, those of layers inside included */
+    int depth;                  /* 0: called by the model */
+    struct place place;
+};
+
+enum trained { TRAINED_NO, TRAINED_YES };
+
+struct model {
+    const char *name;
+    struct place place;
+    struct module *module;      /* the variables: weights and layer states in the order of their making, then the optimiser's */
+    int nlayer_vars;            /* how many are not the optimiser's */
+    uint8_t *trained;           /* a variable of kind WEIGHT: whether a loss reaches it */
+
+    int ninputs;
+    struct graph_output *inputs; /* names and types (node->type) of inputs and targets, in order */
+    bool *is_target;
+    int64_t *bound;             /* an integer input used as an index: its values lie in [0, bound); 0: no bound */
+
+    /* Templates. Their inputs are the model's, then step, epoch, seed (i64). Outputs of `eval`: the model's outputs, then what metrics need besides, then
+     * the loss (if there is one). Outputs of `train`: the loss; UPDATE nodes give the states their new values. */
+    struct graph *train, *eval;
+    int noutputs;               /* outputs of the model */
+    int nvalues;                /* with what metrics need besides */
+    bool has_loss;
+    struct graph *metrics;      /* an output a metric; NULL without metrics. Its input i is output metric_value[i] of eval, of a whole set */
+    int *metric_value;
+    struct graph *init;         /* input: seed; an output a variable below nlayer_vars: its initial value */
+
+    struct layer_row *layers;
+    int nlayers, layers_cap;
+
+    struct optimizer_template **optimizers; /* a variable below nlayer_vars: its template, or NULL */
+    int *first_state;           /* index of its first optimiser state */
+    struct place optimizer_place;
+};
+
+/* The statements of train, with their defaults. */
+struct train_settings {
+    bool has_optimizer;
+    const char *optimizer;      /* name of the definition */
+    int64_t batch, eval_batch, epochs, seed;
+    bool shuffle, drop_last, train_metrics;
+    double clip_norm, clip_global_norm, clip_value; /* 0: none */
+};
+
+struct setting {
+    const char *name, *value;   /* --set NAME=VALUE, as written */
+    bool used;
+};
+
+struct experiment {
+    struct arena *arena;
+    struct sources *sources;
+    int file;
+    const char *path, *folder;  /* of the .nn file */
+    const char *follow;         /* nnc, keras */
+    struct ast_file tree;
+    const struct ast *data;     /* the section, or NULL */
+    struct const_value { const char *name; struct number value; struct place place; } *consts;
+    int nconsts, consts_cap;
+    struct model model;
+    bool has_model;
+    struct train_settings train;
+};
+
+/* Reads and checks |path|. Everything lives in |arena|. Returns NULL if the file cannot be parsed at all; else check diag->errors. check.c */
+/* The prelude, a file of the program (prelude/NAME.nn, made into C by the build). prelude.c */
+extern const char prelude_nnc[];
+extern const unsigned prelude_nnc_length;
+
+struct experiment *experiment_check(struct arena *arena, struct sources *sources, const char *path, const char *follow,
+                                    struct setting *settings, int nsettings, struct diag *diag);
+
+/* Lowering: each builds into |g|, which is empty and may carry a hook. Inputs are those of the template. lower.c */
+
+/* Copies the nodes of |template| into |g|, those that |keep| holds by id (NULL: all; inputs always). inputs[i] stands for input i (NULL: inputs are made
+ * anew); vars[k] is the VAR node of variable k of the module and is filled in where it is made. Returns the copy of each node by its id, in
+ * |scratch|. Outputs are not copied. */
+struct node **template_copy(struct graph *g, const struct graph *template, const bool *keep, struct node *const *inputs, struct node **vars,
+                            struct arena *scratch);
+
+/* One training step: forward, loss, gradients, clipping, updates. Outputs: "loss", "lr" (f64; absent if the optimiser has none). */
+void lower_train(const struct model *m, const struct train_settings *t, struct graph *g);
+/* Only the forward part and its loss, for dump. */
+void lower_forward(const struct model *m, struct graph *g);
+/* Outputs as the template's; |outputs_only|: the model's outputs and what they need, without the loss. */
+void lower_eval(const struct model *m, bool outputs_only, struct graph *g);
+void lower_metrics(const struct model *m, struct graph *g);
+/* Initial values; input: seed. Outputs: one a variable, the optimiser's states too. */
+void lower_init(const struct model *m, struct graph *g);
+#endif

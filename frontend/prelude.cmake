@@ -1,0 +1,12 @@
+# Writes |OUTPUT|, a C file that holds each of the prelude's files as text: cmake -D OUTPUT=... -D FILES="a.nn;b.nn" -P prelude.cmake
+set(text "#include \"frontend/model.h\"\n")
+foreach(file ${FILES})
+  get_filename_component(name ${file} NAME_WE)
+  file(READ ${file} hex HEX)
+  string(LENGTH "${hex}" digits)
+  math(EXPR length "${digits} / 2")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(REGEX REPLACE "(0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,)" "\\1\n" bytes "${bytes}")
+  string(APPEND text "const char prelude_${name}[] = {\n${bytes}0};\nconst unsigned prelude_${name}_length = ${length};\n")
+endforeach()
+file(WRITE ${OUTPUT} "${text}")
