@@ -14,6 +14,7 @@ struct compiled {
     code_fn *run;
     void *arena;
     int loss;                   /* index of the loss among the outputs; -1: none */
+    int64_t *constants;         /* eight bytes an output, for those that are constants of rank 0 and lie nowhere else */
 };
 
 struct static_program {
@@ -38,7 +39,29 @@ output_value(const struct static_program *p, const struct compiled *c, int index
     if (c->exec)
         return exec_output(c->exec, index);
     const struct node *n = c->graph->outputs[index].node;
-    return (struct tensor){type_at(&n->type, rows), value_address(n, c->arena, p->addresses, p->values)};
+    void *address = value_address(n, c->arena, p->addresses, p->values);
+    return (struct tensor){type_at(&n->type, rows), address ? address : &c->constants[index]};
+}
+
+static void
+fill_constants(struct compiled *c, struct arena *arena)
+{
+    c->constants = ARENA_ARRAY(arena, int64_t, c->graph->noutputs + 1);
+    for (int i = 0; i < c->graph->noutputs; i++) {
+        const struct node *n = c->graph->outputs[i].node;
+        while (n->op == OP_STOP || n->op == OP_RESHAPE)
+            n = n->in[0];
+        if (!node_is_number(n))
+            continue;
+        if (n->type.elem == ELEM_F32)
+            *(float *)(void *)&c->constants[i] = (float)n->attr->value.real;
+        else if (n->type.elem == ELEM_F64)
+            memcpy(&c->constants[i], &n->attr->value.real, sizeof c->constants[i]);
+        else if (elem_size((enum elem)n->type.elem) == 1)
+            *(uint8_t *)&c->constants[i] = (uint8_t)n->attr->value.whole;
+        else
+            c->constants[i] = n->attr->value.whole; /* little-endian: i32 lies in front */
+    }
 }
 
 static double
@@ -118,6 +141,7 @@ compile(struct static_program *p, struct graph *g, int64_t rows, struct compiled
     if (!(c->code = p->codegen.compile(g, &p->options.code, diag)))
         return false;
     c->run = p->codegen.function(c->code);
+    fill_constants(c, g->arena);
     return true;
 }
 
