@@ -224,8 +224,10 @@ read_dimension(struct npy *f)
         return fail_here(f, "a dimension, 0 or more");
     if (*f->p == 'L') /* written by Python 2 */
         f->p++;
-    if (f->type.rank == RANK_MAX)
+    if (f->type.rank == RANK_MAX) {
+        f->p = start;
         return fail_here(f, "at most 8 dimensions");
+    }
     f->type.dim[f->type.rank++] = dim;
     return true;
 }
@@ -330,7 +332,8 @@ sizes_fit(struct npy *f)
     if (bytes == left)
         return true;
     return fail(f, bytes < left ? f->at + bytes : f->size,
-                arena_printf(f->diag->arena, "%lld bytes of data for the shape of %s", (long long)bytes, text),
+                arena_printf(f->diag->arena, "%lld bytes of data for %s of %s", (long long)bytes, strchr(text, '['),
+                             f->kind->name),
                 arena_printf(f->diag->arena, "%lld", (long long)left));
 }
 
