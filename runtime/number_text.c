@@ -63,10 +63,11 @@ big_compare(const struct big *a, const struct big *b)
 static struct big
 big_sum(const struct big *a, const struct big *b)
 {
-    struct big c = {.count = a->count > b->count ? a->count : b->count};
+    struct big c; /* not zeroed: this is called for each digit, and few words are used */
     uint64_t carry = 0;
+    c.count = a->count > b->count ? a->count : b->count;
     for (int i = 0; i < c.count; i++) {
-        carry += (uint64_t)a->word[i] + b->word[i];
+        carry += (uint64_t)(i < a->count ? a->word[i] : 0) + (i < b->count ? b->word[i] : 0);
         c.word[i] = (uint32_t)carry;
         carry >>= 32;
     }

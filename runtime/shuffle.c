@@ -3,9 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "shuffle" as bytes; streams of a model's own random operations are digests of their paths. */
-#define SHUFFLE_STREAM UINT64_C(0x73687566666c65)
-
 enum { RADIX_BITS = 8, RADIX = 1 << RADIX_BITS };
 struct keyed {
     uint32_t key;

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "tests/unit/linear_program.h"
+#include "runtime/kernels.h"
 #include "runtime/number_text.h"
 #include "runtime/progress.h"
 #include "runtime/shuffle.h"
@@ -124,6 +125,12 @@ Test(train, the_order_depends_on_seed_epoch_and_rows)
         fixed += a[i] == i;
     }
     cr_expect_leq(fixed, 8, "%d rows stay where they are", fixed);
+    for (int i = 1; i < N; i++) {
+        uint32_t before[4], after[4];
+        philox_block(SHUFFLE_STREAM, 3, 0, (uint64_t)a[i - 1] / 4, before);
+        philox_block(SHUFFLE_STREAM, 3, 0, (uint64_t)a[i] / 4, after);
+        cr_assert_lt(before[a[i - 1] % 4], after[a[i] % 4]);
+    }
     linear_init(&l);
     linear_set_init(&set, 40);
     struct train_options o = options_of(2, 1);
@@ -178,8 +185,12 @@ Test(train, a_checkpoint_does_not_depend_on_epochs_or_folder)
     o.epochs = 9, o.save = "sub/w", l.stop_after = 6;
     cr_assert_eq(run(&l, &o, NULL), 130);
     cr_expect(files_equal("two.safetensors", "sub/w"));
-    o.epochs = 0, o.save = "none", l.stop = 0;
     linear_init(&l);
+    o = options_of(1, 4), o.save = "one.safetensors";
+    cr_assert_eq(run(&l, &o, NULL), STATUS_OK);
+    cr_expect(files_equal("one.safetensors", "two.safetensors.prev"), "the end of the training does not save the last epoch again");
+    linear_init(&l);
+    o.epochs = 0, o.save = "none";
     cr_expect_eq(run(&l, &o, NULL), STATUS_OK);
     cr_expect(!access("none", R_OK) && access("none.lock", F_OK));
 }
@@ -300,6 +311,7 @@ Test(train, evaluation_agrees_with_what_training_reported)
     struct train_options o = options_of(2, 4);
     o.history = "h.csv", o.eval_batch = 5;
     cr_assert_eq(run(&l, &o, &callbacks), STATUS_OK);
+    cr_expect_eq(note.loss, (double)(float)note.loss);
     cr_expect(note.steps == 6 && note.epochs == 2 && note.step == 6 && note.rows == 10);
     struct evaluation e = {0};
     struct step_numbers numbers = {6, 2, 5};
