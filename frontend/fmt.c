@@ -1,6 +1,7 @@
-/* fmt: the canonical layout. It works on the tokens, so that nothing but blanks, newlines and semicolons can change: four columns a
- * block, one statement a line, one blank between tokens or none. What users decide stays: where a statement in brackets is broken,
- * single blank lines, and whether a block of one statement stands on one line. Comments keep their text and their lines. */
+/* fmt: the canonical layout. It works on the tokens, so that nothing but blanks, newlines and semicolons can change: four
+ * columns a block, one statement a line, one blank between tokens or none. What users decide stays: where a statement in
+ * brackets is broken, single blank lines, and whether a block of one statement stands on one line. Comments keep their text
+ * and their lines. */
 #include "frontend/lexer.h"
 #include "frontend/tokens.h"
 #include <string.h>

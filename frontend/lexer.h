@@ -7,6 +7,7 @@
 /* A scanner over |text|, which it writes to and which two NUL bytes close, for |r|. Returns 0 if memory is short. */
 int lexer_begin(struct reader *r, char *text, size_t length);
 void lexer_end(struct reader *r);
-/* The next token's kind: TOKEN_YYEOF at the end, TOKEN_YYerror after a fault that is reported already. |scanner| is r->scanner. */
+/* The next token's kind: TOKEN_YYEOF at the end, TOKEN_NNC_YYerror for a fault that is reported already. |scanner| is
+ * r->scanner. */
 int nnc_lex(NNC_YYSTYPE *value, struct place *place, void *scanner);
 #endif

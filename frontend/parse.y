@@ -1,5 +1,6 @@
-/* parse: the grammar of .nn files. LALR(1) without conflicts: a statement is a construct with a reserved word, a binding, a section,
- * or WORD arguments, so every other word stays free as a name. tokens.c decides which newlines are tokens; tree.c makes the nodes. */
+/* parse: the grammar of .nn files. LALR(1) without conflicts: a statement is a construct with a reserved word, a binding,
+ * a section, or WORD arguments, so every other word stays free as a name. tokens.c decides which newlines are tokens; tree.c
+ * makes the nodes. */
 %require "3.8"
 %define api.pure full
 %define api.prefix {nnc_yy}
@@ -277,13 +278,16 @@ static const struct {
     const char *name;
     enum wanted wanted;
 } WANTED[] = {
-    {"a number", WANT_EXPRESSION}, {"a string", WANT_PART}, {"'['", WANT_PART}, {"'true'", WANT_PART}, {"'false'", WANT_PART},
-    {"'not'", WANT_PART}, {"'...'", WANT_PART},
-    {"'+'", WANT_OPERATOR}, {"'-'", WANT_PART}, {"'*'", WANT_PART}, {"'/'", WANT_PART}, {"'//'", WANT_PART}, {"'@'", WANT_PART},
+    {"a number", WANT_EXPRESSION}, {"a string", WANT_PART}, {"'['", WANT_PART}, {"'true'", WANT_PART},
+    {"'false'", WANT_PART}, {"'not'", WANT_PART}, {"'...'", WANT_PART},
+    {"'+'", WANT_OPERATOR}, {"'-'", WANT_PART}, {"'*'", WANT_PART}, {"'/'", WANT_PART}, {"'//'", WANT_PART},
+    {"'@'", WANT_PART},
     {"'^'", WANT_PART}, {"'.'", WANT_PART}, {"'?'", WANT_PART}, {"'and'", WANT_PART}, {"'or'", WANT_PART},
-    {"'=='", WANT_COMPARISON}, {"'!='", WANT_PART}, {"'<'", WANT_PART}, {"'>'", WANT_PART}, {"'<='", WANT_PART}, {"'>='", WANT_PART},
-    {"'repeat'", WANT_STATEMENT}, {"'if'", WANT_PART}, {"'function'", WANT_PART}, {"'layer'", WANT_PART}, {"'initializer'", WANT_PART},
-    {"'schedule'", WANT_PART}, {"'optimizer'", WANT_PART}, {"'scan'", WANT_PART}, {"'yield'", WANT_PART}, {"'return'", WANT_PART},
+    {"'=='", WANT_COMPARISON}, {"'!='", WANT_PART}, {"'<'", WANT_PART}, {"'>'", WANT_PART},
+    {"'<='", WANT_PART}, {"'>='", WANT_PART},
+    {"'repeat'", WANT_STATEMENT}, {"'if'", WANT_PART}, {"'function'", WANT_PART}, {"'layer'", WANT_PART},
+    {"'initializer'", WANT_PART}, {"'schedule'", WANT_PART}, {"'optimizer'", WANT_PART}, {"'scan'", WANT_PART},
+    {"'yield'", WANT_PART}, {"'return'", WANT_PART},
     {"a name", WANT_NAME}, {"'='", WANT_LABEL}, {"':'", WANT_LABEL},
     {"the end of the line", WANT_END}, {"the end of the file", WANT_PART}, {"'}'", WANT_PART},
 };
@@ -358,10 +362,9 @@ yyreport_syntax_error(const yypcontext_t *at, struct reader *r)
         return 0;
     bool has[WANT_COUNT] = {false};
     const char *expected = expected_text(at, r, has), *found = found_text(at, r);
-    yysymbol_kind_t symbol = yypcontext_token(at);
     const char *reserved = reserved_word(r->last), *before = reserved_word(r->before);
     const struct opening *open = tokens_unclosed(r);
-    if (wanted_of(symbol) == WANT_COMPARISON || (has[WANT_OPERATOR] && !has[WANT_COMPARISON] && tokens_is_comparison(r->last)))
+    if (has[WANT_OPERATOR] && !has[WANT_COMPARISON] && tokens_is_comparison(r->last))
         diag_report(r->diag, COMPARISON_CHAIN, place);
     else if (reserved && has[WANT_NAME])
         diag_report(r->diag, NAME_RESERVED, place, reserved);

@@ -1,4 +1,5 @@
-/* reader: what lexer, token filter, parser and formatter of one file share. Private to lex.l, tokens.c, parse.y, tree.c, fmt.c. */
+/* reader: what lexer, token filter, parser and formatter of one file share. Private to lex.l, tokens.c, parse.y, tree.c and
+ * fmt.c. */
 #ifndef NNC_FRONTEND_READER_H
 #define NNC_FRONTEND_READER_H
 #include "frontend/sources.h"
@@ -7,7 +8,7 @@ enum {
     NESTING_MAX = 256,       /* brackets, blocks, depth of the tree: so that walks over it may recurse */
     NAME_BYTES_MAX = 255,
     READ_ERRORS_MAX = 100,   /* after so many the rest of the file is not read */
-    READ_NODES_MAX = 1 << 20 /* nodes of the tree, and comments, of one file */
+    READ_NODES_MAX = 1 << 18 /* nodes of the tree, and comments, of one file */
 };
 
 /* Values of tokens and of unfinished lists. */
@@ -70,11 +71,11 @@ struct reader {
     int nodes;
 };
 
-/* Points the zeroed |r| to source number |file| and calls |body|, whose tokens come from it; errors go to |diag|, nodes and texts to the
- * arena of |s|. If the arena has no more memory, |body| is left, the text is as it was before, and the failure goes on as the arena
- * demands: to its jump buffer, or it is reported and false returned. */
-bool reader_run(struct reader *r, struct sources *s, int file, struct diag *diag, void (*body)(struct reader *r, void *context),
-                void *context);
+typedef void reader_body(struct reader *r, void *context);
+/* Points the zeroed |r| to source number |file| and calls |body|, whose tokens come from it; errors go to |diag|, nodes and
+ * texts to the arena of |s|. If the arena has no more memory, |body| is left, the text is as it was before, and the failure
+ * goes on as the arena demands: to its jump buffer, or it is reported and false returned. */
+bool reader_run(struct reader *r, struct sources *s, int file, struct diag *diag, reader_body *body, void *context);
 /* Counts one more fault; to be called after each report. Too many stop the reading. */
 void reader_failed(struct reader *r);
 /* The last token as users see it, cut to 40 characters. */

@@ -45,8 +45,8 @@ find_line(const struct source *s, int number, const char **out_from, const char 
     return true;
 }
 
-/* The character at |at| as it is shown, in |text|, and its width in columns of the terminal, which stands at column |shown|: tabs are
- * blanks, and what a terminal would not show is escaped. Returns the bytes that it has in the source. */
+/* The character at |at| as it is shown, in |text|, and its width in columns of the terminal, which stands at column |shown|:
+ * tabs are blanks, and what a terminal would not show is escaped. Returns the bytes that it has in the source. */
 static int
 show_character(const char *at, const char *end, int shown, char text[8], int *out_width)
 {
@@ -140,7 +140,8 @@ show_label(const struct renderer *r, const struct diagnostic *d, bool note)
 {
     char subject[512] = "nnc";
     if (has_source(r, d->place))
-        snprintf(subject, sizeof subject, "%s:%d:%d", r->sources->source[d->place.file - 1].path, d->place.line, d->place.column);
+        snprintf(subject, sizeof subject, "%s:%d:%d", r->sources->source[d->place.file - 1].path, d->place.line,
+                 d->place.column);
     else if (d->subject)
         snprintf(subject, sizeof subject, "%s", d->subject);
     bool bare = d->severity == SEVERITY_HELP || (note && !has_source(r, d->place) && !d->subject);

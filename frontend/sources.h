@@ -8,7 +8,7 @@ struct source {
     const char *path;   /* as users see it: "m.nn"; "nnc.nn" for the prelude */
     const char *text;   /* NUL-terminated; without BOM */
     size_t length;
-    char *own;          /* |text| if it was read from a file: writable and closed by two NUL bytes, as the scanner wants it; else NULL */
+    char *own;          /* |text| if it was read from a file: writable, closed by two NUL bytes as the scanner wants; or NULL */
 };
 
 struct sources {
@@ -34,7 +34,7 @@ struct ast_file parse_file(struct sources *s, int file, struct diag *diag);
 void render_diag(const struct diag *d, const struct sources *s, FILE *out, bool color);
 /* The tree as indented text, for dump --stage ast; with places if asked. ast_print.c */
 void ast_print(const struct ast_file *file, FILE *out, bool places);
-/* The canonical layout of a file. fmt.c */
+/* The canonical layout of a file that was parsed without errors. fmt.c */
 void ast_format(const struct ast_file *file, FILE *out);
 /* The nearest of |count| names to |name| by edit distance, or NULL if none is near. suggest.c */
 const char *nearest_name(const char *name, const char *const *names, int count);

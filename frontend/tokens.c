@@ -92,8 +92,8 @@ read_token(struct reader *r, struct token *t)
         hold(r, &next);
 }
 
-/* A brace or the end of the file ends the statement before it, whatever brackets are open. Turns |t| into a fault, and itself next,
- * unless the statement is known to be faulty. */
+/* A brace or the end of the file ends the statement before it, whatever brackets are open. Turns |t| into a fault, which |t|
+ * itself follows, unless the statement is known to be faulty. */
 static void
 give_up_brackets(struct reader *r, struct token *t)
 {
@@ -183,7 +183,7 @@ begin(struct reader *r, struct sources *s, int file, struct diag *diag)
 
 /* Apart, because the jump comes back here. */
 static bool
-run(struct reader *r, struct sources *s, int file, struct diag *diag, void (*body)(struct reader *r, void *context), void *context)
+run(struct reader *r, struct sources *s, int file, struct diag *diag, reader_body *body, void *context)
 {
     if (setjmp(r->no_memory))
         return false;
@@ -193,8 +193,7 @@ run(struct reader *r, struct sources *s, int file, struct diag *diag, void (*bod
 }
 
 bool
-reader_run(struct reader *r, struct sources *s, int file, struct diag *diag, void (*body)(struct reader *r, void *context),
-           void *context)
+reader_run(struct reader *r, struct sources *s, int file, struct diag *diag, reader_body *body, void *context)
 {
     jmp_buf *outer = s->arena->oom;
     s->arena->oom = &r->no_memory;

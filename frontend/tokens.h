@@ -1,5 +1,5 @@
-/* tokens: the filter between lexer and parser. It hands out a newline only where it ends a statement, keeps the list of open brackets,
- * and leads the parser out of faulty statements. */
+/* tokens: the filter between lexer and parser. It hands out a newline only where it ends a statement, keeps the list of open
+ * brackets, and leads the parser out of faulty statements. */
 #ifndef NNC_FRONTEND_TOKENS_H
 #define NNC_FRONTEND_TOKENS_H
 #include "frontend/parse.h"

@@ -1,5 +1,5 @@
-/* The layout of whole files: tests/golden/fmt/NAME.nn and NAME.out. Each is also laid out a second time, which changes nothing, and
- * has the same tree before and after. */
+/* The layout of whole files: tests/golden/fmt/NAME.nn and NAME.out. Each is also laid out a second time, which changes
+ * nothing, and has the same tree and the same comments before and after. */
 #include "frontend/sources.h"
 #include "tests/unit/golden_text.h"
 
