@@ -184,7 +184,7 @@ plain_name(struct arena *a, const char *name, bool bare)
 }
 
 static bool
-name_taken(const struct graph *g, const struct names *names, const char *name, int before)
+name_taken(const struct names *names, const char *name, int before)
 {
     for (int i = 0; i < before; i++)
         if (names->of[i] && !strcmp(names->of[i], name))
@@ -193,15 +193,15 @@ name_taken(const struct graph *g, const struct names *names, const char *name, i
 }
 
 static const char *
-unique_name(const struct graph *g, struct arena *a, const struct names *names, const struct node *n)
+unique_name(struct arena *a, const struct names *names, const struct node *n)
 {
     bool bare = n->op == OP_INPUT;
     char *plain = plain_name(a, n->attr->name.name, bare), *name;
     int k = 1;
     do {
-        name = arena_printf(a, k == 1 ? "%s%s" : "%s%s_%d", bare ? "" : "%", plain, k);
+        name = arena_printf(a, "%s%s%s", bare ? "" : "%", plain, k == 1 ? "" : arena_printf(a, "_%d", k));
         k++;
-    } while (name_taken(g, names, name, n->id));
+    } while (name_taken(names, name, n->id));
     return name;
 }
 
@@ -225,7 +225,7 @@ name_nodes(const struct graph *g, struct arena *a, bool body)
         if (n->op == OP_INPUT && body)
             names.of[i] = arena_printf(a, "$%d", n->attr->name.index);
         else if (n->op == OP_INPUT || n->op == OP_VAR)
-            names.of[i] = unique_name(g, a, &names, n);
+            names.of[i] = unique_name(a, &names, n);
         else if (!node_is_number(n))
             names.of[i] = body ? letters(a, lines++) : arena_printf(a, "%%%d", ++lines);
     }

@@ -169,15 +169,14 @@ check_node(const struct check *c, const struct node *n, int at)
 static bool
 check_group_uses(const struct check *c)
 {
-    for (int i = 0; i < c->g->count; i++) {
-        const struct node *n = c->g->nodes[i];
-        for (int k = 0; k < n->nin; k++)
-            if (c->results[n->in[k]->id] && n->op != OP_RESULT)
-                return FAULT(c, n, "operand %d has several results", k);
-        for (int k = 0; c->results[i] && k < n->body->noutputs; k++)
+    for (int i = 0; i < c->g->count; i++)
+        for (int k = 0; k < c->g->nodes[i]->nin; k++)
+            if (c->results[c->g->nodes[i]->in[k]->id] && c->g->nodes[i]->op != OP_RESULT)
+                return FAULT(c, c->g->nodes[i], "operand %d has several results", k);
+    for (int i = 0; i < c->g->count; i++)
+        for (int k = 0; c->results[i] && k < c->g->nodes[i]->body->noutputs; k++)
             if (!c->results[i][k])
-                return FAULT(c, n, "result %d is taken by no node", k);
-    }
+                return FAULT(c, c->g->nodes[i], "result %d is taken by no node", k);
     for (int i = 0; i < c->g->noutputs; i++)
         if (c->results[c->g->outputs[i].node->id])
             return FAULT(c, c->g->outputs[i].node, "is an output, but has several results");
