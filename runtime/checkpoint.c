@@ -137,7 +137,8 @@ put_metadata(FILE *out, const struct model_info *model, const struct checkpoint_
     for (int i = 0; i < model->nvars; i++) {
         fputs(",\"nnc.digest/", out);
         put_escaped(out, model->vars[i].name);
-        fprintf(out, "\":\"%s\"", digest_hex(digest_bytes(0, model->values[i].data, (size_t)tensor_bytes(&model->values[i])), hex));
+        const struct tensor *t = &model->values[i];
+        fprintf(out, "\":\"%s\"", digest_hex(digest_bytes(0, t->data, (size_t)tensor_bytes(t)), hex));
     }
     fputs("}", out);
 }

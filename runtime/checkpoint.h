@@ -1,7 +1,8 @@
 /* checkpoint: weights, states and the place of a training in a safetensors file, written whole or not at all.
  *
- * Variables stand under their names; the rest is __metadata__ with keys `nnc.`: position, versions, a digest for each tensor and one over the
- * header itself. The bytes depend on the model, the data, the seed and the steps done, and on nothing else. */
+ * Variables stand under their names; the rest is __metadata__ with keys `nnc.`: position, versions, a digest for each
+ * tensor and one over the header itself. The bytes depend on the model, the data, the seed and the steps done, and on
+ * nothing else. */
 #ifndef NNC_RUNTIME_CHECKPOINT_H
 #define NNC_RUNTIME_CHECKPOINT_H
 #include "runtime/program.h"
@@ -19,25 +20,31 @@ struct checkpoint_position {
 };
 
 enum checkpoint_use {
-    CHECKPOINT_WEIGHTS,     /* --weights, --init: every weight is needed; states of layers are taken, the optimiser's ignored */
+    /* --weights, --init: every weight is needed; states of layers are taken, the optimiser's ignored */
+    CHECKPOINT_WEIGHTS,
     CHECKPOINT_RESUME       /* everything is needed, in the very types */
 };
 
-/* Writes PATH; what had that name before is PATH.prev afterwards. Reports (exit 3) and returns false on failure, when PATH is as it was. */
-bool checkpoint_save(const char *path, const struct model_info *model, const struct checkpoint_position *at, struct diag *diag);
+/* Writes PATH; what had that name before is PATH.prev afterwards. Reports (exit 3) and returns false on failure, when PATH
+ * is as it was. */
+bool checkpoint_save(const char *path, const struct model_info *model, const struct checkpoint_position *at,
+                     struct diag *diag);
 /* Bytes of the file, at most. */
 int64_t checkpoint_bytes(const struct model_info *model);
 
-/* Reads PATH into the model's variables and, if it is nnc's, the position into |out_at| (zeros otherwise; may be NULL). Files of other programs
- * serve as weights: real numbers of any width. Reports with the file's name (exit 1) and returns false if it is damaged, does not fit
- * (with a table of what does not) or holds values that are not finite; the variables are then in no defined state. */
-bool checkpoint_load(const char *path, const struct model_info *model, enum checkpoint_use use, struct checkpoint_position *out_at,
-                     struct diag *diag);
+/* Reads PATH into the model's variables and, if it is nnc's, the position into |out_at| (zeros otherwise; may be NULL).
+ * Files of other programs serve as weights: real numbers of any width. Reports with the file's name (exit 1) and returns
+ * false if it is damaged, does not fit (with a table of what does not) or holds values that are not finite; the variables
+ * are then in no defined state. */
+bool checkpoint_load(const char *path, const struct model_info *model, enum checkpoint_use use,
+                     struct checkpoint_position *out_at, struct diag *diag);
 
-/* "nan" or "infinite" if the variable holds a value that cannot be saved: NaN, or an infinite weight; with the element. NULL if it is sound. */
+/* "nan" or "infinite" if the variable holds a value that cannot be saved: NaN, or an infinite weight; with the element.
+ * NULL if it is sound. */
 const char *checkpoint_fault(const struct variable *v, const struct tensor *value, int64_t *out_element);
 
-/* What both directions share. The header of nnc's files begins with CHECKPOINT_PREFIX, followed by the digest of all that comes after it. */
+/* What both directions share. The header of nnc's files begins with CHECKPOINT_PREFIX, followed by the digest of all that
+ * comes after it. */
 #define CHECKPOINT_PREFIX "{\"__metadata__\":{\"nnc.digest\":\""
 enum position_kind { POSITION_WHOLE, POSITION_REAL };
 struct position_field {

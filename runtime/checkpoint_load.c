@@ -61,8 +61,9 @@ header_is_whole(struct loading *l)
 {
     const size_t prefix = strlen(CHECKPOINT_PREFIX), size = (size_t)l->file.header_size;
     char hex[DIGEST_TEXT];
+    const char *digest = l->file.header + prefix;
     if (size > prefix + 16 && !memcmp(l->file.header, CHECKPOINT_PREFIX, prefix)
-        && !memcmp(l->file.header + prefix, digest_hex(digest_bytes(0, l->file.header + prefix + 16, size - prefix - 16), hex), 16))
+        && !memcmp(digest, digest_hex(digest_bytes(0, digest + 16, size - prefix - 16), hex), 16))
         return true;
     l->damaged = true;
     diag_subject(l->diag, CHECKPOINT_HEADER_DIGEST, l->file.path);
@@ -78,8 +79,8 @@ versions_fit(struct loading *l)
         return false;
     if (format > CHECKPOINT_VERSION || contract > NUMERICS_VERSION) {
         const char *version = safetensors_text(&l->file, "nnc.version");
-        diag_subject(l->diag, CHECKPOINT_NEWER, l->file.path, version ? version : "?", (long long)format, (long long)contract,
-                     NNC_VERSION, CHECKPOINT_VERSION, NUMERICS_VERSION);
+        diag_subject(l->diag, CHECKPOINT_NEWER, l->file.path, version ? version : "?", (long long)format,
+                     (long long)contract, NNC_VERSION, CHECKPOINT_VERSION, NUMERICS_VERSION);
         return false;
     }
     if (!header_is_whole(l))
@@ -131,7 +132,8 @@ compare(struct loading *l, bool show)
     struct misfits m = {0};
     char theirs[TYPE_TEXT], ours[TYPE_TEXT];
     const char *path = l->file.path;
-#define SHOW(...) (show && m.missing + m.extra + m.different <= TABLE_MAX ? (void)diag_subject(l->diag, __VA_ARGS__) : (void)0)
+#define SHOW(...) \
+    (show && m.missing + m.extra + m.different <= TABLE_MAX ? (void)diag_subject(l->diag, __VA_ARGS__) : (void)0)
     for (int i = 0; i < l->model->nvars; i++) {
         const struct variable *v = &l->model->vars[i];
         const struct safetensors_entry *e = is_wanted(l, v) ? safetensors_find(&l->file, v->name) : NULL;
@@ -259,8 +261,8 @@ offer_previous(const char *path, struct diag *diag)
 }
 
 bool
-checkpoint_load(const char *path, const struct model_info *model, enum checkpoint_use use, struct checkpoint_position *out_at,
-                struct diag *diag)
+checkpoint_load(const char *path, const struct model_info *model, enum checkpoint_use use,
+                struct checkpoint_position *out_at, struct diag *diag)
 {
     struct loading l = {.model = model, .use = use, .diag = diag};
     struct checkpoint_position unused, *at = out_at ? out_at : &unused;

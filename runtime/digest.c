@@ -1,7 +1,7 @@
 #include "runtime/digest.h"
 #include <string.h>
 
-/* Each step is a bijection of the lane for a given word and of the word for a given lane: one changed word cannot be lost. */
+/* Each step is a bijection of the lane for a given word, and of the word for a given lane: one changed word is not lost. */
 static uint64_t
 step(uint64_t lane, uint64_t word)
 {

@@ -4,8 +4,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The digest of |size| bytes, going on from |start| (0, or the digest of what came before). Any change within eight neighbouring, aligned
- * bytes changes it for certain, any other change but for one in 2^64. The same on every machine of one byte order. */
+/* The digest of |size| bytes, going on from |start| (0, or the digest of what came before). Any change within eight
+ * neighbouring, aligned bytes changes it for certain, any other change but for one in 2^64. The same on every machine of
+ * one byte order. */
 uint64_t digest_bytes(uint64_t start, const void *bytes, size_t size);
 uint64_t digest_text(uint64_t start, const char *text);
 enum { DIGEST_TEXT = 17 };

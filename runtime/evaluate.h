@@ -3,8 +3,8 @@
 #define NNC_RUNTIME_EVALUATE_H
 #include "runtime/program.h"
 
-/* Rows of data: a dense tensor for each input of the model, in its order, with |rows| in front. Data is NULL where the caller has none (targets,
- * in prediction). */
+/* Rows of data: a dense tensor for each input of the model, in its order, with |rows| in front. Data is NULL where the
+ * caller has none (targets, in prediction). */
 struct data_set_view {
     const struct tensor *inputs;
     int64_t rows;
@@ -20,15 +20,16 @@ enum evaluate_want {
 struct evaluation {
     double loss;                /* mean over the rows, rounded to the loss' element type; NaN if it was not asked for */
     double *metrics;            /* a number a metric of the model; NULL if they were not asked for */
-    struct tensor *values;      /* a tensor an evaluation output, gathered over the batches; data is NULL where it was not needed */
+    /* a tensor an evaluation output, gathered over the batches; data is NULL where it was not needed */
+    struct tensor *values;
     int nvalues;
     int64_t rows;               /* that the memory is for */
 };
 
-/* Evaluates |set| in batches of |batch| rows, the last one smaller. Reports and returns false if memory is short or the program fails, or if an
- * output has no dimension to be gathered along. */
-bool evaluate_set(const struct model_info *model, const struct program *program, const struct data_set_view *set, int64_t batch,
-                  const struct step_numbers *numbers, unsigned want, struct evaluation *e, struct diag *diag);
+/* Evaluates |set| in batches of |batch| rows, the last one smaller. Reports and returns false if memory is short or the
+ * program fails, or if an output has no dimension to be gathered along. */
+bool evaluate_set(const struct model_info *model, const struct program *program, const struct data_set_view *set,
+                  int64_t batch, const struct step_numbers *numbers, unsigned want, struct evaluation *e, struct diag *diag);
 void evaluation_free(struct evaluation *e);
 
 /* Bytes of one row of an input, whose first dimension is N. */

@@ -29,7 +29,8 @@ field_number(const char *line, int field)
     return *line >= '0' && *line <= '9' ? strtoll(line, NULL, 10) : -1;
 }
 
-/* Where the rows end whose |field| is at most |last|; 0 if the file has other columns. A line that was not finished is dropped. */
+/* Where the rows end whose |field| is at most |last|; 0 if the file has other columns. A line that was not finished is
+ * dropped. */
 static off_t
 kept_size(FILE *f, const char *header, int field, int64_t last)
 {

@@ -21,11 +21,12 @@ struct epoch_row {
 
 enum history_columns { HISTORY_VALID = 1, HISTORY_LR = 2, HISTORY_SECONDS = 4 };
 
-/* Opens PATH for `run,fold,epoch,step,loss,valid_loss,valid_NAME...,lr,seconds`; columns that the model or the run does not have are left out.
- * |epochs_done| > 0 or |steps_done| > 0: a training is resumed; rows of an existing file of the same columns up to there are kept, all later ones are
- * dropped. Otherwise the file begins anew. Reports (exit 3) and returns false if it cannot be written. */
-bool history_open(struct table_file *t, const char *path, const struct model_info *model, unsigned columns, int64_t epochs_done,
-                  struct diag *diag);
+/* Opens PATH for `run,fold,epoch,step,loss,valid_loss,valid_NAME...,lr,seconds`; columns that the model or the run does not
+ * have are left out. |epochs_done| > 0 or |steps_done| > 0: a training is resumed; rows of an existing file of the same
+ * columns up to there are kept, all later ones are dropped. Otherwise the file begins anew. Reports (exit 3) and returns
+ * false if it cannot be written. */
+bool history_open(struct table_file *t, const char *path, const struct model_info *model, unsigned columns,
+                  int64_t epochs_done, struct diag *diag);
 void history_add(struct table_file *t, const struct model_info *model, unsigned columns, const struct epoch_row *row);
 
 /* Opens PATH for `step,loss`. */

@@ -1,5 +1,5 @@
-/* number_text: Steele and White's free-format algorithm ("How to print floating-point numbers accurately", 1990) with the fixed-up
- * estimate of Burger and Dybvig (1996), on integers of any length that the exponents of binary64 can ask for. */
+/* number_text: Steele and White's free-format algorithm ("How to print floating-point numbers accurately", 1990) with the
+ * fixed-up estimate of Burger and Dybvig (1996), on integers of any length that the exponents of binary64 can ask for. */
 #include "runtime/number_text.h"
 #include <math.h>
 #include <stdbool.h>
@@ -197,8 +197,8 @@ static int
 finite_text(uint64_t fraction, int exponent, bool boundary, bool negative, char *out)
 {
     int extra = boundary ? 2 : 1, up = exponent > 0 ? exponent : 0, down = exponent < 0 ? -exponent : 0;
-    struct span v = {.r = big_shifted(fraction, up + extra), .s = big_shifted(1, down + extra), .above = big_shifted(1, up + extra - 1),
-                     .below = big_shifted(1, up), .closed = fraction % 2 == 0};
+    struct span v = {.r = big_shifted(fraction, up + extra), .s = big_shifted(1, down + extra),
+                     .above = big_shifted(1, up + extra - 1), .below = big_shifted(1, up), .closed = fraction % 2 == 0};
     char digits[DIGITS];
     int power = scale(&v, 63 - __builtin_clzll(fraction) + exponent);
     int n = digits_of(&v, digits);

@@ -11,19 +11,20 @@ struct step_numbers {
     int64_t seed;
 };
 
-/* The inputs of a call: one dense batch for each input of the model, in its order, aligned to its element only (it may lie inside the
- * caller's data set, which is not to be changed). NULL for an input that the caller does not have: a target, in prediction.
- * Calls come from one thread, with round to nearest, FTZ and DAZ set. */
+/* The inputs of a call: one dense batch for each input of the model, in its order, aligned to its element only (it may lie
+ * inside the caller's data set, which is not to be changed). NULL for an input that the caller does not have: a target, in
+ * prediction. Calls come from one thread, with round to nearest, FTZ and DAZ set. */
 struct program {
     void *self;
-    /* One training step on |rows| rows. Stores the loss of the weights before the step. Updates the variables. Returns false and reports if
-     * it cannot (memory). A loss that is not finite is no failure: the caller sees it. */
+    /* One training step on |rows| rows. Stores the loss of the weights before the step. Updates the variables. Returns
+     * false and reports if it cannot (memory). A loss that is not finite is no failure: the caller sees it. */
     bool (*train_step)(void *self, void *const *inputs, int64_t rows, const struct step_numbers *numbers, double *out_loss);
-    /* Evaluation without updates: stores the loss (if the model has one) and, for each evaluation output, a pointer to its value, which lies in
-     * the program and is valid until its next call. */
+    /* Evaluation without updates: stores the loss (if the model has one) and, for each evaluation output, a pointer to its
+     * value, which lies in the program and is valid until its next call. */
     bool (*eval_step)(void *self, void *const *inputs, int64_t rows, const struct step_numbers *numbers, double *out_loss,
                       const struct tensor **out_values);
-    /* Metrics of a whole set: |values| are the gathered evaluation outputs, |rows| rows; stores a number a metric. NULL without metrics. */
+    /* Metrics of a whole set: |values| are the gathered evaluation outputs, |rows| rows; stores a number a metric. NULL
+     * without metrics. */
     bool (*metrics)(void *self, const struct tensor *values, int64_t rows, double *out_metrics);
     /* Where train_step stores the learning rate that it used; NULL if the optimiser has none. The same in all modes. */
     const double *lr;
@@ -40,14 +41,16 @@ struct model_info {
     int ninputs;
     const struct model_value *inputs;     /* inputs and targets, in order */
     int noutputs;
-    const struct model_value *outputs;    /* what eval_step gives: the model's outputs first, then what metrics need besides */
+    /* what eval_step gives: the model's outputs first, then what metrics need besides */
+    const struct model_value *outputs;
     int nshown;                           /* of them, the model's outputs */
     int nmetrics;
     const char *const *metrics;           /* names */
     const enum elem *metric_elems;        /* element types of the metrics; NULL: all f32 */
     bool has_loss;
     enum elem loss_elem;                  /* f32 or f64 */
-    uint64_t digest;                      /* of all that decides about the course of a training but data and seed: the IR's text without places */
+    /* of all that decides about the course of a training but data and seed: the IR's text without places */
+    uint64_t digest;
     int nvars;
     const struct variable *vars;          /* ir/graph.h */
     struct tensor *values;                /* a tensor a variable: the weights and states themselves */

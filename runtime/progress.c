@@ -47,12 +47,14 @@ progress_bar(const struct train_report *r, int64_t first_rows, int columns, char
     append(text, "epoch %" PRId64 "/%" PRId64 " ", r->epoch, r->epochs);
     if (columns >= BAR_WITHOUT) {
         int full = (int)(r->rows_done * BAR / r->rows);
-        append(text, "[%.*s%s%*s] ", full, "====================", full < BAR ? ">" : "", full < BAR ? BAR - 1 - full : 0, "");
+        append(text, "[%.*s%s%*s] ", full, "====================", full < BAR ? ">" : "",
+               full < BAR ? BAR - 1 - full : 0, "");
     }
     append(text, "%d%%  loss %.4g", (int)(r->rows_done * 100 / r->rows), r->loss);
     int64_t done = r->rows_done - first_rows;
     if (done > 0 && r->seconds > 0) {
-        double rate = (double)done / r->seconds, left = (double)(r->rows - r->rows_done) + (double)(r->epochs - r->epoch) * (double)r->rows;
+        double rate = (double)done / r->seconds;
+        double left = (double)(r->rows - r->rows_done) + (double)(r->epochs - r->epoch) * (double)r->rows;
         append(text, "  %.0f rows/s  ", rate);
         append_span(text, left / rate);
         append(text, " left");

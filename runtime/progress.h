@@ -15,7 +15,8 @@ struct progress {
     bool drawn;                 /* a bar stands on the last line */
 };
 
-/* For struct train_callbacks, with a struct progress as context: the bar, at most ten times a second, and the epoch's line, which takes its place. */
+/* For struct train_callbacks, with a struct progress as context: the bar, at most ten times a second, and the epoch's line,
+ * which takes its place. */
 void progress_step(void *context, const struct train_report *report);
 void progress_epoch(void *context, const struct train_report *report);
 /* Leaves the terminal with an empty last line, before something else is written. */
@@ -24,6 +25,7 @@ void progress_clear(struct progress *p);
 enum { PROGRESS_TEXT = 1024 };
 /* "epoch 3/10  loss 0.0123  valid_loss 0.0140  valid_r 0.98  1.2 s" */
 char *progress_line(const struct model_info *model, const struct train_report *report, char text[PROGRESS_TEXT]);
-/* "epoch 3/10 [=====>    ] 45%  loss 0.0123  4123 rows/s  1:23 left", at most |columns| characters. |first_rows|: see struct progress. */
+/* "epoch 3/10 [===>   ] 45%  loss 0.0123  4123 rows/s  1:23 left", at most |columns| characters. |first_rows|: see struct
+ * progress. */
 char *progress_bar(const struct train_report *report, int64_t first_rows, int columns, char text[PROGRESS_TEXT]);
 #endif

@@ -134,7 +134,8 @@ static bool
 parse_header(struct safetensors *s, struct diag *diag)
 {
     const char *end = s->header;
-    cJSON *root = cJSON_ParseWithLengthOpts(s->header, (size_t)s->header_size + 1, &end, 1); /* the NUL is part: nothing else may follow */
+    /* the NUL is part: nothing else may follow */
+    cJSON *root = cJSON_ParseWithLengthOpts(s->header, (size_t)s->header_size + 1, &end, 1);
     s->tree = root;
     if (!cJSON_IsObject(root)) {
         diag_subject(diag, SAFETENSORS_JSON, s->path, (long long)(end ? end - s->header : 0) + 8, "no JSON object");
@@ -204,7 +205,8 @@ take_entry(const cJSON *item, struct safetensors_entry *e)
         fault = take_shape(shape, e, &count);
     if (fault)
         return fault;
-    if (!cJSON_IsArray(offsets) || cJSON_GetArraySize(offsets) != 2 || !whole(offsets->child, &e->from) || !whole(offsets->child->next, &to))
+    if (!cJSON_IsArray(offsets) || cJSON_GetArraySize(offsets) != 2 || !whole(offsets->child, &e->from)
+        || !whole(offsets->child->next, &to))
         return "data_offsets are no two whole numbers";
     e->bytes = to - e->from;
     if (__builtin_mul_overflow(count, elems[e->elem].size, &bytes) || e->bytes != bytes)
@@ -290,7 +292,8 @@ covers(struct safetensors *s, int64_t file_size, struct diag *diag)
     for (int i = 0; i < s->count; i++) {
         const struct safetensors_entry *e = &s->entries[i];
         if (e->from != at)
-            return damaged(s, diag, e->from < at ? "its data overlap another tensor's" : "there is a hole before its data", e->name);
+            return damaged(s, diag, e->from < at ? "its data overlap another tensor's" : "there is a hole before its data",
+                           e->name);
         at += e->bytes;
         if (at > size)
             return damaged(s, diag, "the file ends before its data do", e->name);
@@ -320,7 +323,8 @@ safetensors_open(struct safetensors *s, const char *path, struct diag *diag)
 {
     *s = (struct safetensors){.path = path, .fd = -1};
     int64_t size;
-    if (open_file(s, &size, diag) && read_header(s, size, diag) && header_fits(s, diag) && parse_header(s, diag) && take_items(s, diag)
+    if (open_file(s, &size, diag) && read_header(s, size, diag) && header_fits(s, diag) && parse_header(s, diag)
+        && take_items(s, diag)
         && covers(s, size, diag) && sort_names(s, diag))
         return true;
     safetensors_close(s);
@@ -350,6 +354,8 @@ const char *
 safetensors_text(const struct safetensors *s, const char *key)
 {
     struct safetensors_text wanted = {.key = key};
-    const struct safetensors_text *t = s->texts ? bsearch(&wanted, s->texts, (size_t)s->ntexts, sizeof wanted, by_key) : NULL;
+    const struct safetensors_text *t = NULL;
+    if (s->texts)
+        t = bsearch(&wanted, s->texts, (size_t)s->ntexts, sizeof wanted, by_key);
     return t ? t->value : NULL;
 }

@@ -1,5 +1,5 @@
-/* safetensors: reading and laying out files of named tensors (https://huggingface.co/docs/safetensors). The file is read strictly: what the
- * format does not allow is refused before anything is allocated for it. */
+/* safetensors: reading and laying out files of named tensors (https://huggingface.co/docs/safetensors). The file is read
+ * strictly: what the format does not allow is refused before anything is allocated for it. */
 #ifndef NNC_RUNTIME_SAFETENSORS_H
 #define NNC_RUNTIME_SAFETENSORS_H
 #include "ir/diag.h"
@@ -38,7 +38,8 @@ struct safetensors {
     void *tree;                 /* owner of the names and texts */
 };
 
-/* Opens PATH and reads its header. Reports with the file's name (exit 1) and returns false if it cannot be read or is damaged. */
+/* Opens PATH and reads its header. Reports with the file's name (exit 1) and returns false if it cannot be read or is
+ * damaged. */
 bool safetensors_open(struct safetensors *s, const char *path, struct diag *diag);
 void safetensors_close(struct safetensors *s);
 /* NULL if there is none. */
@@ -47,8 +48,8 @@ const char *safetensors_text(const struct safetensors *s, const char *key);
 
 /* Our element type for |e|: half precisions become f32, small integers i32, u32 i64; ELEM_COUNT for u64, which has none. */
 enum elem safetensors_nearest(enum safetensors_elem e);
-/* Whether safetensors_read can give |from| as |to|: any real number as f32 and f64 (rounded once), an integer as one that holds all its
- * values, bool as bool. */
+/* Whether safetensors_read can give |from| as |to|: any real number as f32 and f64 (rounded once), an integer as one that
+ * holds all its values, bool as bool. */
 bool safetensors_converts(enum safetensors_elem from, enum elem to);
 enum safetensors_elem safetensors_elem_of(enum elem e);
 const char *safetensors_elem_name(enum safetensors_elem e);
@@ -56,10 +57,11 @@ int safetensors_elem_size(enum safetensors_elem e);
 /* |size| bytes at |offset| of the file. Reports and returns false if they cannot be read. */
 bool safetensors_bytes(const struct safetensors *s, int64_t offset, void *out, int64_t size, struct diag *diag);
 
-/* Reads the data of |entry| as |elem| into |out|, which has room for it. Subnormal numbers become zeros of their sign. |out_digest|, if not NULL,
- * gets the digest of the bytes in the file. Reports and returns false if the file is short or memory is. */
-bool safetensors_read(const struct safetensors *s, const struct safetensors_entry *entry, enum elem elem, void *out, uint64_t *out_digest,
-                      struct diag *diag);
+/* Reads the data of |entry| as |elem| into |out|, which has room for it. Subnormal numbers become zeros of their sign.
+ * |out_digest|, if not NULL, gets the digest of the bytes in the file. Reports and returns false if the file is short or
+ * memory is. */
+bool safetensors_read(const struct safetensors *s, const struct safetensors_entry *entry, enum elem elem, void *out,
+                      uint64_t *out_digest, struct diag *diag);
 
 /* "f32[6, 12]" as type_text writes it. */
 char *safetensors_type_text(const struct safetensors_entry *entry, char buffer[TYPE_TEXT]);

@@ -30,24 +30,24 @@ half_f16(uint16_t h)
 
 /* CONVERT(from, type of from, value, to, type of to): one row a pair. */
 #define REALS(from, type, value) CONVERT(from, type, value, F32, float) CONVERT(from, type, value, F64, double)
-#define CONVERSIONS                                                                                                                          \
-    REALS(F32, float, x) REALS(F64, double, x) REALS(F16, uint16_t, half_f16(x)) REALS(BF16, uint16_t, half_bf16(x))                          \
-    REALS(I32, int32_t, x) REALS(I64, int64_t, x) REALS(U8, uint8_t, x) REALS(I8, int8_t, x) REALS(I16, int16_t, x)                           \
-    REALS(U16, uint16_t, x) REALS(U32, uint32_t, x) REALS(U64, uint64_t, x)                                                                   \
-    CONVERT(I32, int32_t, x, I32, int32_t) CONVERT(U8, uint8_t, x, I32, int32_t) CONVERT(I8, int8_t, x, I32, int32_t)                         \
-    CONVERT(I16, int16_t, x, I32, int32_t) CONVERT(U16, uint16_t, x, I32, int32_t)                                                            \
-    CONVERT(I64, int64_t, x, I64, int64_t) CONVERT(I32, int32_t, x, I64, int64_t) CONVERT(U32, uint32_t, x, I64, int64_t)                     \
-    CONVERT(U8, uint8_t, x, I64, int64_t) CONVERT(I8, int8_t, x, I64, int64_t) CONVERT(I16, int16_t, x, I64, int64_t)                         \
-    CONVERT(U16, uint16_t, x, I64, int64_t)                                                                                                   \
+#define CONVERSIONS                                                                                                     \
+    REALS(F32, float, x) REALS(F64, double, x) REALS(F16, uint16_t, half_f16(x)) REALS(BF16, uint16_t, half_bf16(x))    \
+    REALS(I32, int32_t, x) REALS(I64, int64_t, x) REALS(U8, uint8_t, x) REALS(I8, int8_t, x) REALS(I16, int16_t, x)     \
+    REALS(U16, uint16_t, x) REALS(U32, uint32_t, x) REALS(U64, uint64_t, x)                                             \
+    CONVERT(I32, int32_t, x, I32, int32_t) CONVERT(U8, uint8_t, x, I32, int32_t) CONVERT(I8, int8_t, x, I32, int32_t)   \
+    CONVERT(I16, int16_t, x, I32, int32_t) CONVERT(U16, uint16_t, x, I32, int32_t)                                      \
+    CONVERT(I64, int64_t, x, I64, int64_t) CONVERT(I32, int32_t, x, I64, int64_t) CONVERT(U32, uint32_t, x, I64, int64_t) \
+    CONVERT(U8, uint8_t, x, I64, int64_t) CONVERT(I8, int8_t, x, I64, int64_t) CONVERT(I16, int16_t, x, I64, int64_t)   \
+    CONVERT(U16, uint16_t, x, I64, int64_t)                                                                             \
     CONVERT(U8, uint8_t, x, U8, uint8_t) CONVERT(BOOL, uint8_t, x != 0, BOOL, uint8_t)
 
-#define CONVERT(from, type, value, to, result)                                                                                               \
-    static void from##_to_##to(const void *in, void *out, int64_t n)                                                                         \
-    {                                                                                                                                        \
-        for (int64_t i = 0; i < n; i++) {                                                                                                    \
-            type x = ((const type *)in)[i];                                                                                                  \
-            ((result *)out)[i] = (result)(value);                                                                                            \
-        }                                                                                                                                    \
+#define CONVERT(from, type, value, to, result)                                                                          \
+    static void from##_to_##to(const void *in, void *out, int64_t n)                                                    \
+    {                                                                                                                   \
+        for (int64_t i = 0; i < n; i++) {                                                                               \
+            type x = ((const type *)in)[i];                                                                             \
+            ((result *)out)[i] = (result)(value);                                                                       \
+        }                                                                                                               \
     }
 CONVERSIONS
 #undef CONVERT
@@ -79,9 +79,10 @@ enum elem
 safetensors_nearest(enum safetensors_elem e)
 {
     static const uint8_t nearest[SAFETENSORS_COUNT] = {
-        [SAFETENSORS_F32] = ELEM_F32,   [SAFETENSORS_F64] = ELEM_F64, [SAFETENSORS_I32] = ELEM_I32, [SAFETENSORS_I64] = ELEM_I64,
-        [SAFETENSORS_U8] = ELEM_U8,     [SAFETENSORS_BOOL] = ELEM_BOOL, [SAFETENSORS_F16] = ELEM_F32, [SAFETENSORS_BF16] = ELEM_F32,
-        [SAFETENSORS_I8] = ELEM_I32,    [SAFETENSORS_I16] = ELEM_I32, [SAFETENSORS_U16] = ELEM_I32, [SAFETENSORS_U32] = ELEM_I64,
+        [SAFETENSORS_F32] = ELEM_F32,  [SAFETENSORS_F64] = ELEM_F64,   [SAFETENSORS_I32] = ELEM_I32,
+        [SAFETENSORS_I64] = ELEM_I64,  [SAFETENSORS_U8] = ELEM_U8,     [SAFETENSORS_BOOL] = ELEM_BOOL,
+        [SAFETENSORS_F16] = ELEM_F32,  [SAFETENSORS_BF16] = ELEM_F32,  [SAFETENSORS_I8] = ELEM_I32,
+        [SAFETENSORS_I16] = ELEM_I32,  [SAFETENSORS_U16] = ELEM_I32,   [SAFETENSORS_U32] = ELEM_I64,
         [SAFETENSORS_U64] = ELEM_COUNT,
     };
     return nearest[e];
@@ -105,8 +106,8 @@ flush_f64(void *data, int64_t n)
 }
 
 bool
-safetensors_read(const struct safetensors *s, const struct safetensors_entry *entry, enum elem elem, void *out, uint64_t *out_digest,
-                 struct diag *diag)
+safetensors_read(const struct safetensors *s, const struct safetensors_entry *entry, enum elem elem, void *out,
+                 uint64_t *out_digest, struct diag *diag)
 {
     int64_t count = entry->bytes / safetensors_elem_size(entry->elem);
     bool same = safetensors_elem_of(elem) == entry->elem;

@@ -36,7 +36,9 @@ target_fits(const char *path, struct diag *diag)
     struct stat s;
     if (lstat(path, &s))
         return errno == ENOENT || report(path, errno, diag);
-    const char *kind = S_ISDIR(s.st_mode) ? "a directory" : S_ISLNK(s.st_mode) ? "a symbolic link" : !S_ISREG(s.st_mode) ? "no regular file"
+    const char *kind = S_ISDIR(s.st_mode) ? "a directory"
+                     : S_ISLNK(s.st_mode) ? "a symbolic link"
+                     : !S_ISREG(s.st_mode) ? "no regular file"
                      : !(s.st_mode & 0222) || access(path, W_OK) ? "read-only" : NULL;
     if (kind)
         diag_subject(diag, FILE_NOT_REPLACED, path, kind);
@@ -120,7 +122,8 @@ sync_folder(const char *path)
     return done;
 }
 
-/* A second name for what PATH names now. Where links are impossible there is no previous generation, and PATH is never missing. */
+/* A second name for what PATH names now. Where links are impossible there is no previous generation, and PATH is never
+ * missing. */
 static void
 keep_previous(const char *path)
 {

@@ -7,7 +7,8 @@
 /* "shuffle" as bytes; the streams of a model's own random operations are digests of their paths. */
 #define SHUFFLE_STREAM UINT64_C(0x73687566666c65)
 
-/* Stores a permutation of 0..rows-1 that depends on |seed|, |epoch| and |rows| only: row i has the key that is element i of Philox' 32-bit
- * words (SHUFFLE_STREAM, the epoch as step), and the rows are sorted by key, equal ones by row. Returns false if memory is short. */
+/* Stores a permutation of 0..rows-1 that depends on |seed|, |epoch| and |rows| only: row i has the key that is element i of
+ * Philox' 32-bit words (SHUFFLE_STREAM, the epoch as step), and the rows are sorted by key, equal ones by row. Returns
+ * false if memory is short. */
 bool shuffle_order(int64_t seed, int64_t epoch, int64_t rows, int64_t *out_order);
 #endif

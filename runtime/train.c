@@ -143,7 +143,8 @@ static bool
 open_tables(struct training *t)
 {
     const struct train_options *o = t->options;
-    t->columns = (t->valid_set ? HISTORY_VALID : 0) | (t->program->lr ? HISTORY_LR : 0) | (o->history_no_time ? 0 : HISTORY_SECONDS);
+    t->columns = (t->valid_set ? HISTORY_VALID : 0) | (t->program->lr ? HISTORY_LR : 0)
+               | (o->history_no_time ? 0 : HISTORY_SECONDS);
     return history_open(&t->history, o->history, t->model, t->columns, t->at.epoch, t->diag)
         && steps_open(&t->steps, o->steps, t->at.step, t->diag);
 }
@@ -157,7 +158,8 @@ prepare(struct training *t)
 
 /* ---- one step ---- */
 
-/* The rows from |at->epoch_rows| on of the epoch's order: in place if they lie together in the set, else gathered. Returns their number. */
+/* The rows from |at->epoch_rows| on of the epoch's order: in place if they lie together in the set, else gathered. Returns
+ * their number. */
 static int64_t
 take_batch(struct training *t, const struct checkpoint_position *at)
 {
@@ -204,7 +206,8 @@ keep_copy(struct training *t)
     t->copy_at = t->at;
 }
 
-/* Goes back to before the step at |t->at|: to the copy, and on from there. The program is deterministic, so that this arrives at the same bits. */
+/* Goes back to before the step at |t->at|: to the copy, and on from there. The program is deterministic, so that this
+ * arrives at the same bits. */
 static bool
 rewind_to_step(struct training *t)
 {
@@ -260,8 +263,8 @@ variables_sound(struct training *t)
         int64_t element;
         const char *fault = checkpoint_fault(&t->model->vars[i], &t->model->values[i], &element);
         if (fault) {
-            diag_report(t->diag, TRAIN_VALUE_NOT_FINITE, (struct place){0}, t->model->vars[i].name, fault, (long long)t->at.step,
-                        (long long)element);
+            diag_report(t->diag, TRAIN_VALUE_NOT_FINITE, (struct place){0}, t->model->vars[i].name, fault,
+                        (long long)t->at.step, (long long)element);
             return false;
         }
     }
@@ -282,7 +285,8 @@ save(struct training *t)
 static struct train_report
 report_of(struct training *t, int64_t epoch)
 {
-    return (struct train_report){.epoch = epoch + 1, .epochs = t->options->epochs, .step = t->at.step, .rows_done = t->at.epoch_rows,
+    return (struct train_report){.epoch = epoch + 1, .epochs = t->options->epochs, .step = t->at.step,
+                                 .rows_done = t->at.epoch_rows,
                                  .rows = t->rows, .loss = t->at.loss_sum / t->at.loss_weight, .lr = t->program->lr,
                                  .seconds = seconds_since(&t->epoch_start)};
 }
@@ -294,15 +298,16 @@ evaluate(struct training *t)
         return true;
     struct step_numbers numbers = {t->at.step, t->at.epoch, t->at.seed};
     int64_t batch = t->options->eval_batch ? t->options->eval_batch : t->options->batch;
-    return evaluate_set(t->model, t->program, t->valid_set, batch, &numbers, EVALUATE_LOSS | EVALUATE_METRICS, &t->valid, t->diag);
+    return evaluate_set(t->model, t->program, t->valid_set, batch, &numbers, EVALUATE_LOSS | EVALUATE_METRICS, &t->valid,
+                        t->diag);
 }
 
 static void
 add_history(struct training *t, const struct train_report *r)
 {
     const struct train_options *o = t->options;
-    struct epoch_row row = {.run = o->run ? o->run : 1, .fold = o->fold ? o->fold : 1, .epoch = r->epoch, .step = r->step, .loss = r->loss,
-                            .valid = r->valid, .lr = r->lr, .seconds = round(r->seconds * 1e3) / 1e3};
+    struct epoch_row row = {.run = o->run ? o->run : 1, .fold = o->fold ? o->fold : 1, .epoch = r->epoch, .step = r->step,
+                            .loss = r->loss, .valid = r->valid, .lr = r->lr, .seconds = round(r->seconds * 1e3) / 1e3};
     history_add(&t->history, t->model, t->columns, &row);
 }
 
@@ -398,8 +403,9 @@ failure(struct training *t, int errors_before)
 }
 
 int
-train_run(const struct model_info *model, struct program *program, const struct data_set_view *train, const struct data_set_view *valid,
-          const struct train_options *options, const struct train_callbacks *callbacks, struct diag *diag)
+train_run(const struct model_info *model, struct program *program, const struct data_set_view *train,
+          const struct data_set_view *valid, const struct train_options *options,
+          const struct train_callbacks *callbacks, struct diag *diag)
 {
     struct training t = {.model = model, .program = program, .set = train, .valid_set = valid, .options = options,
                          .callbacks = callbacks ? callbacks : &no_callbacks, .diag = diag, .saved_step = -1, .lock = -1};

@@ -39,13 +39,16 @@ struct train_callbacks {
     void (*on_step)(void *context, const struct train_report *report);
     /* After each epoch, its evaluation and its checkpoint: */
     void (*on_epoch)(void *context, const struct train_report *report);
-    /* A step gave a loss that is not finite. The variables are those from before the step (a copy is kept for that from the epoch's start on, and
-     * its steps are done again). To report the error and its cause, and return true; false: the loop reports the step alone. */
+    /* A step gave a loss that is not finite. The variables are those from before the step (a copy is kept for that from the
+     * epoch's start on, and its steps are done again). To report the error and its cause, and return true; false: the loop
+     * reports the step alone. */
     bool (*on_bad_loss)(void *context, void *const *inputs, int64_t rows, const struct step_numbers *numbers, double loss);
 };
 
-/* Trains |program|'s model on |train|; |valid| may be NULL. The variables hold the result. Gives STATUS_OK, the status of what was reported to
- * |diag|, or, ended by a signal, 128 + its number after the current step was finished and saved. A failure loses nothing that was saved before. */
-int train_run(const struct model_info *model, struct program *program, const struct data_set_view *train, const struct data_set_view *valid,
-              const struct train_options *options, const struct train_callbacks *callbacks, struct diag *diag);
+/* Trains |program|'s model on |train|; |valid| may be NULL. The variables hold the result. Gives STATUS_OK, the status of
+ * what was reported to |diag|, or, ended by a signal, 128 + its number after the current step was finished and saved. A
+ * failure loses nothing that was saved before. */
+int train_run(const struct model_info *model, struct program *program, const struct data_set_view *train,
+              const struct data_set_view *valid, const struct train_options *options,
+              const struct train_callbacks *callbacks, struct diag *diag);
 #endif

@@ -1,5 +1,5 @@
-/* linear_program: a program without a graph for the tests of the training loop and the checkpoint: p = x @ w + b by gradient descent with momentum.
- * It notes how it is called and can be told to misbehave. */
+/* linear_program: a program without a graph for the tests of the training loop and the checkpoint: p = x @ w + b by
+ * gradient descent with momentum. It notes how it is called and can be told to misbehave. */
 #ifndef NNC_TESTS_UNIT_LINEAR_PROGRAM_H
 #define NNC_TESTS_UNIT_LINEAR_PROGRAM_H
 #include "runtime/train.h"
@@ -25,7 +25,8 @@ static const struct variable linear_vars[VAR_COUNT] = {
 static const struct model_value linear_inputs[] = {{"x", {ELEM_F32, 2, {DIM_N, FEATURES}}}, {"y", {ELEM_F32, 1, {DIM_N}}}};
 /* `pair` has its rows in the second dimension, `two` is 7 whatever the rows are. */
 static const struct model_value linear_outputs[] = {
-    {"p", {ELEM_F32, 1, {DIM_N}}}, {"pair", {ELEM_F32, 2, {2, DIM_N}}}, {"two", {ELEM_I32, 1, {2}}}, {"y", {ELEM_F32, 1, {DIM_N}}}};
+    {"p", {ELEM_F32, 1, {DIM_N}}}, {"pair", {ELEM_F32, 2, {2, DIM_N}}}, {"two", {ELEM_I32, 1, {2}}},
+    {"y", {ELEM_F32, 1, {DIM_N}}}};
 static const char *const linear_metrics[] = {"worst"};
 
 struct linear {
@@ -152,11 +153,12 @@ linear_init(struct linear *l)
         l->values[i] = tensor_new(&linear_vars[i].type);
     for (int k = 0; k < FEATURES; k++)
         ((float *)l->values[VAR_W].data)[k] = 0.25f * (float)(k + 1);
-    l->program = (struct program){.self = l, .train_step = linear_train_step, .eval_step = linear_eval_step, .metrics = linear_metrics_of,
-                                  .lr = &l->rate};
-    l->model = (struct model_info){.name = "linear", .ninputs = 2, .inputs = linear_inputs, .noutputs = 4, .outputs = linear_outputs,
-                                   .nshown = 3, .nmetrics = 1, .metrics = linear_metrics, .has_loss = true, .nvars = VAR_COUNT,
-                                   .vars = linear_vars, .values = l->values, .digest = 42};
+    l->program = (struct program){.self = l, .train_step = linear_train_step, .eval_step = linear_eval_step,
+                                  .metrics = linear_metrics_of, .lr = &l->rate};
+    l->model = (struct model_info){.name = "linear", .ninputs = 2, .inputs = linear_inputs, .noutputs = 4,
+                                   .outputs = linear_outputs, .nshown = 3, .nmetrics = 1, .metrics = linear_metrics,
+                                   .has_loss = true, .nvars = VAR_COUNT, .vars = linear_vars, .values = l->values,
+                                   .digest = 42};
 }
 
 /* Whether a message of |l| holds |text|, in its subject or its words. */

@@ -12,8 +12,8 @@
 TestSuite(checkpoint, .init = scratch_enter, .fini = scratch_leave);
 
 static struct linear a, b;
-static const struct checkpoint_position here = {.step = 7, .epoch = 2, .epoch_rows = 4, .loss_sum = 0.1, .loss_weight = 4, .seed = -3,
-                                                .rows = 10, .shuffled = 1};
+static const struct checkpoint_position here = {.step = 7, .epoch = 2, .epoch_rows = 4, .loss_sum = 0.1, .loss_weight = 4,
+                                                .seed = -3, .rows = 10, .shuffled = 1};
 
 static void
 fill(struct linear *l)
@@ -161,9 +161,11 @@ Test(checkpoint, bad_headers_are_refused)
         {"{ ", -1, 0, "JSON"},
         {"{} x", -1, 0, "JSON"},
         {"{\"a\":[[[[[[[[[[]]]]]]]]]]}", -1, 0, "nested"},
-        {"{\"h.w\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]},\"h.w\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[12,24]}}",
+        {"{\"h.w\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]},"
+         "\"h.w\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[12,24]}}",
          -1, 24, "two of this name"},
-        {"{\"h.w\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]},\"h.b\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[8,12]}}",
+        {"{\"h.w\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]},"
+         "\"h.b\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[8,12]}}",
          -1, 12, "overlap"},
         {"{\"h.w\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[4,16]}}", -1, 16, "hole"},
         {"{\"h.w\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]}}", -1, 8, "ends before"},
@@ -182,15 +184,18 @@ Test(checkpoint, bad_headers_are_refused)
         {"{\"__metadata__\":{\"a\":\"1\",\"a\":\"2\"}}", -1, 0, "doubled"},
         {"{\"__metadata__\":{\"a\":1}}", -1, 0, "no string"},
         {"{\"__metadata__\":{\"nnc.x\":\"1\"}}", -1, 0, "nnc.format"},
-        {"{\"__metadata__\":{\"nnc.version\":\"3.1\",\"nnc.format\":\"2\",\"nnc.contract\":\"1\"}}", -1, 0, "made by nnc 3.1"},
-        {"{\"__metadata__\":{\"nnc.version\":\"3.1\",\"nnc.format\":\"1\",\"nnc.contract\":\"7\"}}", -1, 0, "numerical contract 7"},
+        {"{\"__metadata__\":{\"nnc.version\":\"3.1\",\"nnc.format\":\"2\",\"nnc.contract\":\"1\"}}", -1, 0,
+         "made by nnc 3.1"},
+        {"{\"__metadata__\":{\"nnc.version\":\"3.1\",\"nnc.format\":\"1\",\"nnc.contract\":\"7\"}}", -1, 0,
+         "numerical contract 7"},
         {"{\"__metadata__\":{\"nnc.format\":\"1\",\"nnc.contract\":\"1\"}}", -1, 0, "in the header"},
     };
     linear_init(&b);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         put("bad", rows[i].header, rows[i].size, rows[i].data);
         cr_expect(!load(&b, "bad", CHECKPOINT_WEIGHTS, NULL), "%s", rows[i].header);
-        cr_expect(linear_said(&b, rows[i].says), "%s: %s", rows[i].header, b.diag.first ? b.diag.first->message : "no message");
+        cr_expect(linear_said(&b, rows[i].says), "%s: %s", rows[i].header,
+                  b.diag.first ? b.diag.first->message : "no message");
         cr_expect_eq(b.diag.status, STATUS_INPUT);
     }
     char *deep = arena_alloc(&test_memory, 1000001);
@@ -233,7 +238,8 @@ Test(checkpoint, another_models_file_is_shown_as_a_table)
     cr_expect(linear_said(&b, "h.c: missing") && linear_said(&b, "h.b: f32"));
     b.model.vars = linear_vars;
     b.model.nvars = VAR_W_M;
-    cr_expect(!checkpoint_load("w", &b.model, CHECKPOINT_RESUME, NULL, &b.diag), "the optimiser of the file is not the model's");
+    cr_expect(!checkpoint_load("w", &b.model, CHECKPOINT_RESUME, NULL, &b.diag),
+              "the optimiser of the file is not the model's");
     cr_expect(linear_said(&b, "sgd/h.w/m: f64[3] in the file"));
 }
 
@@ -246,15 +252,19 @@ Test(checkpoint, resuming_without_a_position_or_an_optimiser)
     cr_expect(!load(&b, "w", CHECKPOINT_RESUME, NULL));
     cr_expect(linear_said(&b, "the optimizer's states are missing") && linear_said(&b, "--init w"));
     cr_expect(load(&b, "w", CHECKPOINT_WEIGHTS, NULL));
-    put("foreign", "{\"h.w\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]},\"h.b\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[12,16]}}",
+    put("foreign",
+        "{\"h.w\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[0,12]},"
+         "\"h.b\":{\"dtype\":\"F32\",\"shape\":[],\"data_offsets\":[12,16]}}",
         -1, 16);
     cr_expect(!load(&b, "foreign", CHECKPOINT_RESUME, NULL) && linear_said(&b, "--init foreign"));
 }
 
 Test(checkpoint, weights_of_other_programs_are_taken)
 {
-    static const char header[] = "{\"h.b\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[6,8]},\"adam/h.w/m\":{\"dtype\":\"F64\",\"shape\":[1],"
-                                 "\"data_offsets\":[8,16]},\"h.w\":{\"dtype\":\"F16\",\"shape\":[3],\"data_offsets\":[0,6]}}";
+    static const char header[] =
+        "{\"h.b\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[6,8]},"
+        "\"adam/h.w/m\":{\"dtype\":\"F64\",\"shape\":[1],\"data_offsets\":[8,16]},"
+        "\"h.w\":{\"dtype\":\"F16\",\"shape\":[3],\"data_offsets\":[0,6]}}";
     const uint16_t data[8] = {0x3c00, 0xb555, 0x0001, 0xc049}; /* 1, -0.33325195, 2^-24; -3.140625 */
     char bytes[512];
     uint64_t size = sizeof header - 1;
@@ -277,7 +287,9 @@ Test(checkpoint, weights_of_other_programs_are_taken)
 
 Test(checkpoint, conversions)
 {
-    static const char header[] = "{\"x\":{\"dtype\":\"F64\",\"shape\":[4],\"data_offsets\":[0,32]},\"i\":{\"dtype\":\"I16\",\"shape\":[2],\"data_offsets\":[32,36]}}";
+    static const char header[] =
+        "{\"x\":{\"dtype\":\"F64\",\"shape\":[4],\"data_offsets\":[0,32]},"
+        "\"i\":{\"dtype\":\"I16\",\"shape\":[2],\"data_offsets\":[32,36]}}";
     const double reals[4] = {0.1, -1e-310, 1e-40, NAN};
     const int16_t whole[2] = {-7, 300};
     char bytes[512];
@@ -298,7 +310,8 @@ Test(checkpoint, conversions)
     cr_assert(safetensors_read(&s, x, ELEM_F32, f, NULL, &b.diag) && safetensors_read(&s, x, ELEM_F64, d, NULL, &b.diag)
               && safetensors_read(&s, i, ELEM_I64, n, NULL, &b.diag));
     cr_expect(f[0] == 0.1f && f[1] == 0 && signbit(f[1]) && f[2] == 0 && isnan(f[3]));
-    cr_expect(d[0] == 0.1 && d[1] == 0 && signbit(d[1]) && d[2] == 1e-40 && isnan(d[3]), "subnormal numbers are flushed, each in its own type");
+    cr_expect(d[0] == 0.1 && d[1] == 0 && signbit(d[1]) && d[2] == 1e-40 && isnan(d[3]),
+              "subnormal numbers are flushed, each in its own type");
     cr_expect(n[0] == -7 && n[1] == 300);
     cr_expect(!safetensors_converts(SAFETENSORS_F32, ELEM_I32) && !safetensors_converts(SAFETENSORS_I64, ELEM_I32));
     safetensors_close(&s);
@@ -331,7 +344,8 @@ probed(const char *path, const char *says)
 Test(checkpoint, targets_are_probed)
 {
     linear_init(&b);
-    cr_assert(mkdir("folder", 0777) == 0 && mkdir("closed", 0555) == 0 && symlink("w", "link") == 0 && mkfifo("fifo", 0666) == 0);
+    cr_assert(mkdir("folder", 0777) == 0 && mkdir("closed", 0555) == 0 && symlink("w", "link") == 0
+              && mkfifo("fifo", 0666) == 0);
     file_put("old", "old", 3);
     file_put("fixed", "old", 3);
     cr_assert_eq(chmod("fixed", 0444), 0);

@@ -16,13 +16,15 @@ static struct linear_set set, valid;
 static int
 run(struct linear *who, const struct train_options *options, const struct train_callbacks *callbacks)
 {
-    return train_run(&who->model, &who->program, &set.view, valid.view.rows ? &valid.view : NULL, options, callbacks, &who->diag);
+    return train_run(&who->model, &who->program, &set.view, valid.view.rows ? &valid.view : NULL, options, callbacks,
+                     &who->diag);
 }
 
 static struct train_options
 options_of(int64_t epochs, int64_t batch)
 {
-    return (struct train_options){.epochs = epochs, .batch = batch, .shuffle = true, .seed = 5, .history_no_time = true, .stop = &l.stop};
+    return (struct train_options){.epochs = epochs, .batch = batch, .shuffle = true, .seed = 5, .history_no_time = true,
+                                  .stop = &l.stop};
 }
 
 static char *
@@ -58,7 +60,8 @@ Test(train, the_last_smaller_batch_is_trained_on_and_weighs_less)
         cr_assert_eq(l.numbers[i].seed, 5);
         sum += i >= 3 ? l.losses[i] * (double)l.rows[i] : 0;
     }
-    char *history = file_bytes("h.csv", NULL), *steps = file_bytes("s.csv", NULL), want[200], loss[NUMBER_TEXT], lr[NUMBER_TEXT];
+    char *history = file_bytes("h.csv", NULL), *steps = file_bytes("s.csv", NULL), want[200], loss[NUMBER_TEXT],
+        lr[NUMBER_TEXT];
     number_text(ELEM_F32, sum / 10, loss);
     number_text(ELEM_F64, 0.05 / 1.05, lr);
     snprintf(want, sizeof want, "1,1,2,6,%s,%s", loss, lr);
@@ -188,7 +191,8 @@ Test(train, a_checkpoint_does_not_depend_on_epochs_or_folder)
     linear_init(&l);
     o = options_of(1, 4), o.save = "one.safetensors";
     cr_assert_eq(run(&l, &o, NULL), STATUS_OK);
-    cr_expect(files_equal("one.safetensors", "two.safetensors.prev"), "the end of the training does not save the last epoch again");
+    cr_expect(files_equal("one.safetensors", "two.safetensors.prev"),
+              "the end of the training does not save the last epoch again");
     linear_init(&l);
     o.epochs = 0, o.save = "none";
     cr_expect_eq(run(&l, &o, NULL), STATUS_OK);
@@ -376,11 +380,13 @@ Test(train, progress_texts)
     linear_init(&l);
     double lr = 0.001, worst = 0.5;
     struct evaluation e = {.loss = 0.25, .metrics = &worst};
-    struct train_report r = {.epoch = 3, .epochs = 10, .step = 99, .rows_done = 450, .rows = 1000, .loss = 0.0123, .valid = &e, .lr = &lr,
-                             .seconds = 0.5};
+    struct train_report r = {.epoch = 3, .epochs = 10, .step = 99, .rows_done = 450, .rows = 1000, .loss = 0.0123,
+                             .valid = &e, .lr = &lr, .seconds = 0.5};
     char text[PROGRESS_TEXT];
-    cr_expect_str_eq(progress_line(&l.model, &r, text), "epoch 3/10  loss 0.0123  valid_loss 0.25  valid_worst 0.5  lr 0.001  0.50 s");
-    cr_expect_str_eq(progress_bar(&r, 50, 100, text), "epoch 3/10 [=========>          ] 45%  loss 0.0123  800 rows/s  0:09 left");
+    cr_expect_str_eq(progress_line(&l.model, &r, text),
+                     "epoch 3/10  loss 0.0123  valid_loss 0.25  valid_worst 0.5  lr 0.001  0.50 s");
+    cr_expect_str_eq(progress_bar(&r, 50, 100, text),
+                     "epoch 3/10 [=========>          ] 45%  loss 0.0123  800 rows/s  0:09 left");
     cr_expect_str_eq(progress_bar(&r, 50, 20, text), "epoch 3/10 45%  loss");
     char *out;
     size_t size;
