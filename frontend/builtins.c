@@ -386,6 +386,15 @@ fan(const struct call *x, int from_end)
 static struct value fan_in(const struct call *x) { return fan(x, 2); }
 static struct value fan_out(const struct call *x) { return fan(x, 1); }
 
+static struct value
+count(const struct call *x)
+{
+    struct type type;
+    if (!value_shape(x->c, &x->arg[0]->value, ELEM_F32, false, &type, place_of(x, 0)))
+        return value_error();
+    return value_whole(type_count(&type, 1));
+}
+
 static bool
 list_numbers(struct checker *c, const struct value *v, struct type *type, int depth, float *out, int64_t *count, struct place at)
 {
@@ -590,6 +599,7 @@ static const struct builtin builtins[] = {
     {"axes_of", {"x"}, 1, axes_of, OP_COUNT, false},
     {"fan_in", {"shape"}, 1, fan_in, OP_COUNT, false},
     {"fan_out", {"shape"}, 1, fan_out, OP_COUNT, false},
+    {"count", {"shape"}, 1, count, OP_COUNT, false},
     {"tensor", {"values"}, 1, tensor, OP_CONST, false},
     {"f32", {"x"}, 1, to_f32, OP_CAST, false},
     {"f64", {"x"}, 1, to_f64, OP_CAST, false},

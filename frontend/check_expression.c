@@ -218,6 +218,17 @@ index_tensor(struct checker *c, const struct ast *e, struct node *n)
 }
 
 static struct value
+index_list(struct checker *c, const struct ast *item, const struct value *v)
+{
+    int64_t from, to;
+    if (item->kind != AST_RANGE)
+        return index_one(c, item, v->nitems, &from) ? v->items[from] : value_error();
+    if (!slice_bound(c, item->child[0], v->nitems, false, &from) || !slice_bound(c, item->child[1], v->nitems, true, &to))
+        return value_error();
+    return (struct value){.kind = VALUE_LIST, .items = v->items + from, .nitems = to > from ? (int)(to - from) : 0};
+}
+
+static struct value
 index_value(struct checker *c, const struct ast *e)
 {
     struct value v = evaluate(c, e->child[0]);
@@ -227,10 +238,8 @@ index_value(struct checker *c, const struct ast *e)
         struct node *n = localize(c, v.node, e->place);
         return n ? index_tensor(c, e, n) : value_error();
     }
-    if (v.kind == VALUE_LIST && e->nargs == 1 && e->args[0].value && e->args[0].value->kind != AST_RANGE) {
-        int64_t at;
-        return index_one(c, e->args[0].value, v.nitems, &at) ? v.items[at] : value_error();
-    }
+    if (v.kind == VALUE_LIST && e->nargs == 1 && e->args[0].value)
+        return index_list(c, e->args[0].value, &v);
     report(c, CANNOT_INDEX, e->place, value_text(c, &v));
     return value_error();
 }

@@ -154,14 +154,25 @@ run_schedules(struct checker *c, const struct closure *f, struct argument *args)
     return true;
 }
 
+static int
+count_states(const struct ast *s)
+{
+    int n = s && s->kind == AST_WORD && !strcmp(s->text, "state");
+    for (int i = 0; s && i < 3; i++)
+        n += count_states(s->child[i]);
+    for (int i = 0; s && i < s->nbody; i++)
+        n += count_states(s->body[i]);
+    return n;
+}
+
 /* Types the definition for weights of |type|. */
 static struct optimizer_template *
 type_optimizer(struct checker *c, const struct closure *f, const struct type *type, struct place at)
 {
     struct optimizer_template *t = ARENA_NEW(c->arena, struct optimizer_template);
-    int words = f->def->ast->child[0]->nbody;
+    int states = count_states(f->def->ast->child[0]);
     *t = (struct optimizer_template){.type = *type, .update = graph_new(c->arena, f->def->name), .states = graph_new(c->arena, f->def->name),
-                                     .names = ARENA_ARRAY(c->arena, const char *, words + 1), .types = ARENA_ARRAY(c->arena, struct type, words + 1)};
+                                     .names = ARENA_ARRAY(c->arena, const char *, states + 1), .types = ARENA_ARRAY(c->arena, struct type, states + 1)};
     struct saved s = begin_graph(c, t->update, FOR_OPTIMIZER);
     c->optimizer = t;
     graph_input(t->states, "p", type);

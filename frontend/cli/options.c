@@ -13,6 +13,8 @@
 #define FORMAT GROUP_FORMAT
 #define PREDICT GROUP_PREDICT
 #define DUMP GROUP_DUMP
+#define OPT GROUP_OPT
+#define FMT GROUP_FMT
 
 const struct command commands[] = {
 #define COMMAND(id, operand, groups, help) {#id, operand, help, (groups) | ALL, command_##id},
@@ -21,7 +23,7 @@ const struct command commands[] = {
 };
 const int command_count = sizeof commands / sizeof *commands;
 
-enum kind { FLAG, TEXT, COUNT, POSITIVE, CHOICE, REPEAT };
+enum kind { FLAG, TEXT, EMPTY, COUNT, POSITIVE, CHOICE, REPEAT };
 
 static const struct option {
     const char *name, *value, *help;
@@ -101,7 +103,8 @@ store(const struct option *o, const char *value, struct arena *arena, struct opt
     void *field = (char *)out + o->offset;
     switch (o->kind) {
     case FLAG: *(bool *)field = true; return true;
-    case TEXT: *(const char **)field = value; return true;
+    case TEXT:
+    case EMPTY: *(const char **)field = value; return true;
     case COUNT:
     case POSITIVE: return count(o, value, field, diag);
     case CHOICE: return choose(o, value, arena, field, diag);
@@ -153,7 +156,7 @@ options_parse(const struct command *command, int n, char **words, struct arena *
                 diag_subject(diag, OPTION_NO_VALUE, o->name);
         } else if (!value && i + 1 < n)
             value = words[++i];
-        if (o->kind != FLAG && (!value || !*value)) {
+        if (o->kind != FLAG && (!value || (!*value && o->kind != EMPTY))) {
             diag_subject(diag, OPTION_VALUE, o->name, o->value);
             ok = false;
             continue;

@@ -4,7 +4,7 @@
 #include "ir/diag.h"
 #include <stdio.h>
 
-enum option_group { GROUP_ALL = 1, GROUP_TRAIN = 2, GROUP_RUN = 4, GROUP_WEIGHTS = 8, GROUP_FORMAT = 16, GROUP_PREDICT = 32, GROUP_DUMP = 64 };
+enum option_group { GROUP_ALL = 1, GROUP_TRAIN = 2, GROUP_RUN = 4, GROUP_WEIGHTS = 8, GROUP_FORMAT = 16, GROUP_PREDICT = 32, GROUP_DUMP = 64, GROUP_OPT = 128, GROUP_FMT = 256 };
 
 struct texts {
     const char **text;
@@ -14,6 +14,7 @@ struct texts {
 struct options {
 #define FLAG bool
 #define TEXT const char *
+#define EMPTY const char *
 #define COUNT int64_t
 #define POSITIVE int64_t
 #define CHOICE const char *
@@ -23,6 +24,7 @@ struct options {
 #undef OPTION
 #undef FLAG
 #undef TEXT
+#undef EMPTY
 #undef COUNT
 #undef POSITIVE
 #undef CHOICE
