@@ -192,13 +192,7 @@ find_roots(struct plan *p)
     }
 }
 
-/* Whether |n| reads its operands when it runs; views and results of groups do not run. */
-static bool
-runs(const struct plan *p, const struct node *n)
-{
-    return n->op != OP_RESULT && p->root[n->id] == n;
-}
-
+/* A view counts as a reader: without dce there are views that nothing reads, and they too show a value that is still there. */
 static void
 find_last_readers(struct plan *p)
 {
@@ -207,7 +201,7 @@ find_last_readers(struct plan *p)
     for (int i = 0; i < g->count; i++)
         p->last[i] = is_leaf(g->nodes[i]) ? -1 : writer(g->nodes[i])->id;
     for (int i = 0; i < g->count; i++)
-        for (int k = g->nodes[i]->op == OP_UPDATE; runs(p, g->nodes[i]) && k < g->nodes[i]->nin; k++)
+        for (int k = g->nodes[i]->op == OP_UPDATE; g->nodes[i]->op != OP_RESULT && k < g->nodes[i]->nin; k++)
             p->last[p->root[g->nodes[i]->in[k]->id]->id] = i;
     for (int i = 0; i < g->noutputs; i++)
         p->last[p->root[g->outputs[i].node->id]->id] = g->count;
