@@ -44,12 +44,9 @@ count_layer_calls(struct checker *c, const struct ast *e)
 
 /* -- parameters ---------------------------------------------------------------------------------------------------------- */
 
-static void
-type_mismatch(struct checker *c, const struct ast_arg *p, const struct value *v, struct place at)
-{
-    report(c, PARAMETER_SHAPE, at, c->frame->def->name, p->name, value_text(c, v), expression_text(c, p->type));
-    diag_report(c->diag, NOTE_DECLARED, p->place, p->name);
-}
+/* What is wrong with an argument is a fault of the calling text. */
+#define report_caller(c, callee, code, at, ...) \
+    ((c)->frame = (callee)->caller, report((c), code, (at), ##__VA_ARGS__), (c)->frame = (callee))
 
 /* One dimension of a parameter's type against |dim|: a number, a name bound where it is first met, or an expression of them. */
 static bool
@@ -93,17 +90,19 @@ match_type(struct checker *c, const struct ast *pattern, const struct type *t)
 static bool
 bind_parameter(struct checker *c, const struct ast_arg *p, struct value v, struct place at)
 {
+    struct frame *callee = c->frame;
     if (v.kind == VALUE_ERROR)
         return false;
     if (p->type) {
         if (v.kind == VALUE_NUMBER)
             v = value_tensor(value_node(c, &v, ELEM_F32, at));
         if (v.kind != VALUE_TENSOR) {
-            report(c, PARAMETER_TENSOR, at, c->frame->def->name, p->name, value_text(c, &v));
+            report_caller(c, callee, PARAMETER_TENSOR, at, callee->def->name, p->name, value_text(c, &v));
             return false;
         }
         if (!match_type(c, p->type, &v.node->type)) {
-            type_mismatch(c, p, &v, at);
+            report_caller(c, callee, PARAMETER_SHAPE, at, callee->def->name, p->name, value_text(c, &v), expression_text(c, p->type));
+            diag_report(c->diag, NOTE_DECLARED, p->place, p->name);
             return false;
         }
     }
@@ -197,15 +196,16 @@ choose_elem(struct frame *f, const struct argument *const *given, int n)
 static bool
 bind_parameters(struct checker *c, const struct definition *def, const struct argument *const *given, struct place at)
 {
+    struct frame *callee = c->frame;
     bool ok = true;
     for (int i = 0; i < def->ast->nargs; i++) {
         const struct ast_arg *p = &def->ast->args[i];
         if (given[i])
-            ok &= bind_parameter(c, p, given[i]->value, c->frame->def == def ? given[i]->place : at);
+            ok &= bind_parameter(c, p, given[i]->value, given[i]->place);
         else if (p->value)
             ok &= bind_parameter(c, p, evaluate(c, p->value), p->place);
         else {
-            report(c, ARGUMENT_MISSING, at, def->name, p->name);
+            report_caller(c, callee, ARGUMENT_MISSING, at, def->name, p->name);
             diag_report(c->diag, NOTE_DECLARED, def->ast->place, def->name);
             ok = false;
         }

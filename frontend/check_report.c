@@ -13,7 +13,8 @@ user_place(const struct checker *c, struct place inner)
 void
 note_inner(struct checker *c, struct place inner)
 {
-    if (c->frame && c->frame->def)
+    struct place outer = user_place(c, inner);
+    if (c->frame && c->frame->def && memcmp(&outer, &inner, sizeof inner))
         diag_report(c->diag, NOTE_HERE, inner, c->frame->def->name);
 }
 
@@ -34,7 +35,28 @@ value_text(struct checker *c, const struct value *v)
     return arena_text(c->arena, text, strlen(text));
 }
 
-/* The texts that messages quote: names and short calls; other expressions are not named. */
+/* The beginning of line |line|, from 1. */
+static const char *
+line_of(const struct source *s, int line)
+{
+    const char *p = s->text;
+    for (; line > 1 && *p; p++)
+        line -= *p == '\n';
+    return p;
+}
+
+/* The characters of the source that |at| spans, at most 60 bytes. */
+static const char *
+span_text(struct checker *c, struct place at)
+{
+    const char *line = line_of(&c->sources->source[at.file - 1], at.line), *p = line;
+    for (int column = 1; column < at.column && *p && *p != '\n'; p++)
+        column += (p[1] & 0xc0) != 0x80;
+    size_t length = strcspn(p, "\r\n");
+    return arena_text(c->arena, p, length < (size_t)at.length ? length : at.length < 60 ? (size_t)at.length : 60);
+}
+
+/* The texts that messages quote: names and short calls; of other expressions what stands in the file. */
 const char *
 expression_text(struct checker *c, const struct ast *e)
 {
@@ -45,25 +67,19 @@ expression_text(struct checker *c, const struct ast *e)
     case AST_FIELD: return arena_printf(c->arena, "%s.%s", expression_text(c, e->child[0]), e->text);
     case AST_CALL: return arena_printf(c->arena, "%s(...)", expression_text(c, e->child[0]));
     case AST_INDEX: return arena_printf(c->arena, "%s[...]", expression_text(c, e->child[0]));
-    default: return "this";
+    default: return span_text(c, e->place);
     }
 }
 
 const char *
 line_text(struct checker *c, struct place at)
 {
-    const struct source *s = &c->sources->source[at.file - 1];
-    const char *p = s->text, *end = s->text + s->length;
-    for (int line = 1; line < at.line && p < end; p++)
-        line += *p == '\n';
-    const char *stop = p;
-    while (stop < end && *stop != '\n')
-        stop++;
-    while (p < stop && (*p == ' ' || *p == '\t'))
-        p++;
-    while (stop > p && (stop[-1] == ' ' || stop[-1] == '\t' || stop[-1] == '\r'))
-        stop--;
-    return arena_text(c->arena, p, (size_t)(stop - p));
+    const char *p = line_of(&c->sources->source[at.file - 1], at.line);
+    p += strspn(p, " \t");
+    size_t length = strcspn(p, "\r\n");
+    while (length && (p[length - 1] == ' ' || p[length - 1] == '\t'))
+        length--;
+    return arena_text(c->arena, p, length);
 }
 
 bool

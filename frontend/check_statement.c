@@ -267,6 +267,8 @@ run_require(struct checker *c, const struct ast *s)
         if (b->value.kind == VALUE_NUMBER && mentions(e, b->name))
             diag_report(c->diag, NOTE_VALUE, (struct place){0}, b->name, value_text(c, &b->value));
     }
+    c->frame->returned = true; /* what follows relies on it */
+    c->frame->result = value_error();
 }
 
 /* Names that |block| binds directly, ifs and repeats included: marks the bindings of |f| from |first| on that it does not bind. */
@@ -393,6 +395,9 @@ run_input(struct checker *c, const struct ast *s)
             continue;
         }
         struct model *m = &c->x->model;
+        const char *rows = t->args[0].value->text;
+        if (!find_binding(c->frame, rows))
+            bind(c, rows, value_dim(DIM_N), t->args[0].value->place);
         c->graph->place = a->place;
         struct node *n = graph_input(c->graph, a->name, &type);
         bind(c, a->name, value_tensor(n), a->place);

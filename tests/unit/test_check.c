@@ -1,0 +1,158 @@
+/* What the checker makes of files that are right: names of weights, types of results, numbers. */
+#include "frontend/model.h"
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct checked {
+    struct arena arena;
+    struct diag diag;
+    struct sources sources;
+    struct experiment *x;
+};
+
+static void
+check_text(struct checked *c, const char *text, struct setting *settings, int nsettings)
+{
+    char path[] = "/tmp/nnc-check-XXXXXX";
+    int fd = mkstemp(path);
+    cr_assert(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+    close(fd);
+    arena_init(&c->arena, NULL);
+    diag_init(&c->diag, &c->arena);
+    sources_init(&c->sources, &c->arena);
+    c->x = experiment_check(&c->arena, &c->sources, path, NULL, settings, nsettings, &c->diag);
+    unlink(path);
+    if (c->diag.errors)
+        render_diag(&c->diag, &c->sources, stderr, false);
+    cr_assert_eq(c->diag.errors, 0);
+}
+
+/* The names of the variables, each followed by a blank. */
+static char *
+variable_names(const struct checked *c)
+{
+    char *out = calloc(1, 4096);
+    const struct module *m = c->x->model.module;
+    for (int i = 0; i < m->nvars; i++)
+        strcat(strcat(out, m->vars[i].name), " ");
+    return out;
+}
+
+static void
+expect_names(const char *text, const char *want)
+{
+    struct checked c;
+    check_text(&c, text, NULL, 0);
+    char *names = variable_names(&c);
+    cr_expect_str_eq(names, want);
+    free(names);
+    arena_free(&c.arena);
+}
+
+#define MODEL(body) "model m {\n input x: f32[N, 4]\n" body "\n output p = x\n}\n"
+
+Test(names, one_layer_call_adds_nothing)
+{
+    expect_names(MODEL("h = dense(x, 3)"), "h.w h.b ");
+}
+
+Test(names, several_layer_calls_add_their_layers)
+{
+    expect_names(MODEL("h = dense(dense(x, 3), 2)"), "h.dense.w h.dense.b h.dense.2.w h.dense.2.b ");
+}
+
+Test(names, arguments_come_before_the_call)
+{
+    expect_names(MODEL("h = dense(layer_norm(x), 2)"), "h.layer_norm.gamma h.layer_norm.beta h.dense.w h.dense.b ");
+}
+
+Test(names, functions_are_no_layers)
+{
+    expect_names(MODEL("h = relu(dense(relu(x), 3))"), "h.w h.b ");
+}
+
+Test(names, a_second_binding_is_numbered)
+{
+    expect_names(MODEL("h = dense(x, 3)\n h = dense(h, 2)\n h = dense(h, 2)"), "h.w h.b h.2.w h.2.b h.3.w h.3.b ");
+}
+
+Test(names, iterations_are_numbered)
+{
+    expect_names(MODEL("h = dense(x, 2)\n repeat i in 3..4 { h = dense(h, 2) }"), "h.w h.b h[1].w h[1].b h[2].w h[2].b ");
+}
+
+Test(names, layers_nest)
+{
+    expect_names("layer block(x: [..., D]) {\n a = dense(x, D)\n return dense(a, D)\n}\n" MODEL("h = block(x)"), "h.a.w h.a.b h.return.w h.return.b ");
+}
+
+Test(names, weights_and_states_of_the_model)
+{
+    expect_names(MODEL("w = weight([4, 2], zeros)\n state n = zeros([2])\n output q = x @ w + n"), "w n ");
+}
+
+Test(names, states_of_the_optimiser)
+{
+    expect_names("model m {\n input x: f32[N, 4]\n output p = dense(x, 1)\n spare = dense(x, 2)\n loss mean(p)\n}\ntrain { optimizer adam() }\n",
+                 "p.w p.b spare.w spare.b adam/p.w/m adam/p.w/v adam/p.b/m adam/p.b/v ");
+}
+
+Test(names, an_unrelated_line_changes_none)
+{
+    expect_names(MODEL("h = dense(x, 3)\n unrelated = x * 2\n h = dense(h, 2)"), "h.w h.b h.2.w h.2.b ");
+}
+
+static void
+expect_output(const char *expression, const char *want)
+{
+    struct checked c;
+    char text[512], type[TYPE_TEXT];
+    snprintf(text, sizeof text, "const k = 3\nmodel m {\n input x: f32[N, 4]\n input c: i32[N]\n output p = %s\n}\n", expression);
+    check_text(&c, text, NULL, 0);
+    cr_expect_str_eq(type_text(&c.x->model.eval->outputs[0].node->type, ",", type), want, "%s is %s", expression, type);
+    arena_free(&c.arena);
+}
+
+Test(types, of_expressions)
+{
+    static const char *const rows[][2] = {
+        {"x + 1", "f32[N,4]"}, {"x[:, 1:3]", "f32[N,2]"}, {"x[:, -1]", "f32[N]"}, {"x > 0", "bool[N,4]"}, {"x > 0 ? 1 : 0", "f32[N,4]"},
+        {"c + 1", "i32[N]"}, {"c + 0.5", "f32[N]"}, {"c / 2", "f32[N]"}, {"c // 2", "i32[N]"}, {"f64(x)", "f64[N,4]"}, {"f64(x) * 0.1", "f64[N,4]"},
+        {"sum(x)", "f32[]"}, {"sum(x, axis = 0)", "f32[4]"}, {"sum(x, axis = -1, keep = true)", "f32[N,1]"}, {"argmax(x, axis = 1)", "i32[N]"},
+        {"mean(c)", "f32[]"}, {"max(x)", "f32[]"}, {"max(x, 0)", "f32[N,4]"}, {"max(x, axis = 1)", "f32[N]"}, {"reshape(x, [N, 2, 2])", "f32[N,2,2]"},
+        {"reshape(x, [-1])", "f32[4N]"}, {"reshape(x, [N, -1, 2])", "f32[N,2,2]"}, {"transpose(x)", "f32[4,N]"}, {"transpose(x) @ x", "f32[4,4]"},
+        {"one_hot(c, 5)", "f32[N,5]"}, {"gather(tensor([[1, 2], [3, 4]]), c)", "f32[N,2]"}, {"concat([x, x])", "f32[N,8]"},
+        {"zeros([N, 2])", "f32[N,2]"}, {"x * k ^ 2", "f32[N,4]"}, {"x / N", "f32[N,4]"}, {"flatten(reshape(x, [N, 2, 2]))", "f32[N,4]"},
+        {"where(x > 0, x, 0)", "f32[N,4]"}, {"pad(x, [[0, 0], [1, 2]])", "f32[N,7]"}, {"softmax(x)", "f32[N,4]"}, {"variance(x)", "f32[]"},
+        {"sum(x, axis = axes_of(x)[0:-1])", "f32[4]"}, {"tensor(shape_of(x)[1:2])", "f32[1]"}, {"x ^ 2", "f32[N,4]"}, {"not (x > 0)", "bool[N,4]"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        expect_output(rows[i][0], rows[i][1]);
+}
+
+Test(settings, replace_constants_and_train_statements)
+{
+    struct checked c;
+    struct setting set[2] = {{"k", "5", false}, {"train.batch", "7", false}};
+    check_text(&c, "const k = 3\nmodel m {\n input x: f32[N, k]\n output p = dense(x, 1)\n loss mean(p)\n}\ntrain {\n optimizer sgd()\n batch 3\n}\n", set, 2);
+    cr_expect_eq(c.x->model.inputs[0].node->type.dim[1], 5);
+    cr_expect_eq(c.x->train.batch, 7);
+    arena_free(&c.arena);
+}
+
+Test(training, is_known_at_compile_time)
+{
+    struct checked c;
+    check_text(&c, "model m {\n input x: f32[N, 4]\n if training { y = exp(x) } else { y = x }\n output p = y\n loss mean(dense(y, 1))\n}\n", NULL, 0);
+    int in_train = 0, in_eval = 0;
+    for (int i = 0; i < c.x->model.train->count; i++)
+        in_train += c.x->model.train->nodes[i]->op == OP_EXP;
+    for (int i = 0; i < c.x->model.eval->count; i++)
+        in_eval += c.x->model.eval->nodes[i]->op == OP_EXP;
+    cr_expect_eq(in_train, 1);
+    cr_expect_eq(in_eval, 0);
+    arena_free(&c.arena);
+}

@@ -1,0 +1,32 @@
+/* The whole text that users see for files that are written well but mean nothing: tests/golden/check/NAME.nn and NAME.err. */
+#include "frontend/model.h"
+#include "tests/unit/golden_text.h"
+
+static void
+check_messages(const char *name)
+{
+    struct arena a;
+    struct diag d;
+    struct sources s;
+    char path[300], *got = NULL;
+    size_t length = 0;
+    arena_init(&a, NULL);
+    diag_init(&d, &a);
+    sources_init(&s, &a);
+    snprintf(path, sizeof path, "%s.nn", name);
+    experiment_check(&a, &s, path, NULL, NULL, 0, &d);
+    cr_expect(d.errors > 0, "%s has no fault", name);
+    cr_expect(d.status == STATUS_INPUT, "%s", name);
+    FILE *out = open_memstream(&got, &length);
+    render_diag(&d, &s, out, false);
+    fclose(out);
+    snprintf(path, sizeof path, "%s.err", name);
+    golden_compare(path, got);
+    free(got);
+    arena_free(&a);
+}
+
+Test(check_errors, messages)
+{
+    golden_each("check", check_messages);
+}
