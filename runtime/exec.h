@@ -3,7 +3,7 @@
 #define NNC_RUNTIME_EXEC_H
 #include "runtime/kernels.h"
 
-/* The address of a planned value. */
+/* The address of a planned value; NULL for constants of rank 0, which have none, and for values without storage. */
 void *value_address(const struct node *n, void *arena, void *const *inputs, const struct tensor *vars);
 
 struct exec;

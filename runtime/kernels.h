@@ -6,11 +6,13 @@
 #include "runtime/tensor.h"
 
 enum gemm { GEMM_NNC, GEMM_OPENBLAS };
+struct isa;
 
 /* What a kernel needs besides its operands. One a thread of control; zero-initialised it is ready for use. */
 struct kernel_context {
     int64_t rows;           /* N */
     enum gemm gemm;         /* GEMM_OPENBLAS only after blas_load() gave true */
+    const struct isa *isa;  /* the variant of the inner loops (isa.h); NULL: the best one for this machine */
     void *scratch;          /* grows, is kept: no allocation once the largest kernel has run */
     size_t scratch_size;
 };
@@ -29,11 +31,14 @@ row_fn *row_kernel(enum op op, enum elem elem);
 row_fn *cast_kernel(enum elem from, enum elem to);
 
 /* A MAP operation on scalars: the folder's and the checker's arithmetic, with the bits of every mode. */
-double scalar_map(enum op op, int nin, const double *in);
+double scalar_map(enum op op, int nin, const double *in); /* conditions: 0 and 1 */
 
 /* out[m,n] (+= nothing) = chain over k ascending of fma from +0. a: [m,k], or [k,m] if transpose_a; b: [k,n], or [n,k]. */
 void gemm_f32(bool transpose_a, bool transpose_b, int64_t m, int64_t n, int64_t k, const float *a, const float *b, float *c,
               struct kernel_context *x);
+
+/* Whether this machine can run the kernels (x86-64: AVX2 and FMA); else reports what is missing (exit 3). isa.c */
+bool cpu_check(struct diag *diag);
 
 /* Loads OpenBLAS with one thread; reports and returns false if it is not there. blas.c */
 bool blas_load(struct diag *diag);
@@ -42,6 +47,6 @@ bool blas_load(struct diag *diag);
 unsigned float_enter(void);
 void float_leave(unsigned before);
 
-/* Philox4x32-10 with the layout of runtime/philox.c: element |index| of a stream. */
+/* Philox4x32-10 block |block| of a stream (kernel_random.c). */
 void philox_block(uint64_t stream, int64_t seed, int64_t step, uint64_t block, uint32_t out[4]);
 #endif

@@ -1,0 +1,557 @@
+/* kernel_fused: runs the body of a FUSED node in blocks through the row kernels.
+ *
+ * The domain is the common shape of the body. Values that are smaller than it (numbers, a row of weights) are computed once, in front;
+ * values that have its size are computed block by block, the intermediates in buffers that stay in L1; reductions are fed with
+ * the blocks in ascending order, so that they have the bits of the whole reduction. */
+#include "runtime/kernel_impl.h"
+#include <string.h>
+
+/* A slot is where the elements of one value lie for the current block. */
+enum slot_kind {
+    SLOT_DIRECT,    /* an operand with the domain's size: moves along */
+    SLOT_FIXED,     /* a number */
+    SLOT_EXPAND,    /* a smaller value: walk_operand */
+    SLOT_BUFFER,    /* computed here, kept for the block only */
+    SLOT_RESULT     /* computed here, lies in the result's memory (or in a buffer first: see bind_results) */
+};
+
+struct slot {
+    char *at;
+    uint8_t kind, size, step;
+    int source;     /* DIRECT, FIXED, EXPAND: the body node; RESULT: the result */
+    int walk;       /* EXPAND: operand of the walk */
+    int buffer;     /* -1: none */
+};
+
+struct block_op {
+    row_fn *fn;
+    uint8_t nin, step[3];
+    int in[3], out;
+};
+
+struct early {          /* computed once, in front of the blocks */
+    struct map_plan map;
+    int in[3], out;     /* body nodes */
+};
+
+struct early_reduce {
+    struct reduce_plan plan;
+    int in, result;
+    size_t scratch;
+};
+
+struct feed {
+    struct reduce_plan plan;
+    struct reduce_feed state;
+    int slot, result;
+    size_t scratch;
+};
+
+struct late_copy {      /* a small value that is a result */
+    int source, result;
+    size_t bytes;
+};
+
+struct full_result {
+    int slot, result, op;   /* op: position of the operation that computes it */
+    bool deferred;
+};
+
+struct buffer {
+    uint8_t size;
+    bool free;
+    size_t offset;
+};
+
+struct fused {
+    struct prepared head;
+    const struct graph *body;
+    const struct isa *isa;
+    int64_t rows, count;    /* N; elements of the domain */
+    struct type domain;
+    struct type *type;      /* of each body node, concrete */
+    char **base;            /* of each body node that lies in memory */
+    size_t *offset;         /* of the early ones in the scratch memory; 0: it lies elsewhere */
+    int *slot_of;           /* of each body node, -1: none yet */
+    int *last_use;          /* of each body node: the last body node that reads it */
+    int *last_read;         /* of each operand: the last block operation that reads it */
+    struct slot *slots;
+    struct block_op *ops;
+    struct early *earlies;
+    struct early_reduce *early_reduces;
+    struct feed *feeds;
+    struct late_copy *copies;
+    struct full_result *fulls;
+    struct buffer *buffers;
+    int64_t *expanded;
+    struct walk walk;
+    int nslots, nops, nearlies, nearly_reduces, nfeeds, ncopies, nfulls, nbuffers;
+    size_t fixed_bytes;     /* of the scratch memory: early values */
+};
+
+static bool
+is_reduce(const struct node *n)
+{
+    return op_info[n->op].class == CLASS_REDUCE;
+}
+
+static bool
+is_full(const struct fused *f, int node)
+{
+    return dense_count(&f->type[node]) == f->count;
+}
+
+/* The common shape of everything but the reductions' results. */
+static void
+find_domain(struct fused *f)
+{
+    for (int i = 0; i < f->body->count; i++) {
+        const struct type *t = &f->type[i];
+        if (is_reduce(f->body->nodes[i]))
+            continue;
+        if (t->rank > f->domain.rank) {
+            int more = t->rank - f->domain.rank;
+            memmove(f->domain.dim + more, f->domain.dim, sizeof f->domain.dim[0] * f->domain.rank);
+            for (int d = 0; d < more; d++)
+                f->domain.dim[d] = 1;
+            f->domain.rank = t->rank;
+        }
+        for (int d = 1; d <= t->rank; d++)
+            if (f->domain.dim[f->domain.rank - d] == 1)
+                f->domain.dim[f->domain.rank - d] = t->dim[t->rank - d];
+    }
+    f->count = dense_count(&f->domain);
+}
+
+static int
+take_buffer(struct fused *f, size_t size)
+{
+    for (int i = 0; i < f->nbuffers; i++)
+        if (f->buffers[i].free && f->buffers[i].size == size) {
+            f->buffers[i].free = false;
+            return i;
+        }
+    f->buffers[f->nbuffers] = (struct buffer){.size = (uint8_t)size};
+    return f->nbuffers++;
+}
+
+static int
+add_slot(struct fused *f, enum slot_kind kind, int source, enum elem e)
+{
+    f->slots[f->nslots] = (struct slot){.kind = (uint8_t)kind, .size = (uint8_t)elem_size(e), .step = 1, .source = source, .buffer = -1};
+    return f->nslots++;
+}
+
+/* The slot through which block operations read body node |v|. */
+static int
+slot_for(struct fused *f, int v)
+{
+    const struct node *n = f->body->nodes[v];
+    if (f->slot_of[v] >= 0)
+        return f->slot_of[v];
+    if (n->op == OP_BROADCAST && is_full(f, v))
+        return f->slot_of[v] = slot_for(f, n->in[0]->id);
+    bool number = node_is_number(n) || n->op == OP_ROWS;
+    int64_t count = dense_count(&f->type[v]);
+    enum slot_kind kind = number || (count == 1 && f->count != 1) ? SLOT_FIXED : count == f->count ? SLOT_DIRECT : SLOT_EXPAND;
+    int s = add_slot(f, kind, v, f->type[v].elem);
+    if (kind == SLOT_FIXED)
+        f->slots[s].step = 0;
+    if (kind == SLOT_EXPAND) {
+        f->slots[s].walk = f->walk.noperands++;
+        f->slots[s].buffer = take_buffer(f, f->slots[s].size);
+    }
+    return f->slot_of[v] = s;
+}
+
+static struct block_op *
+add_op(struct fused *f, row_fn *fn, int nin, const int *nodes, int out_slot)
+{
+    struct block_op *op = &f->ops[f->nops++];
+    op->fn = fn;
+    op->nin = (uint8_t)nin;
+    op->out = out_slot;
+    for (int i = 0; i < nin; i++)
+        op->in[i] = slot_for(f, nodes[i]);
+    return op;
+}
+
+/* Which result body node |v| is first; -1: none. */
+static int
+result_of(const struct fused *f, int v)
+{
+    for (int r = 0; r < f->body->noutputs; r++)
+        if (f->body->outputs[r].node->id == v)
+            return r;
+    return -1;
+}
+
+static void
+add_full_result(struct fused *f, int slot, int result)
+{
+    f->fulls[f->nfulls++] = (struct full_result){.slot = slot, .result = result, .op = f->nops - 1};
+    f->slots[slot].buffer = take_buffer(f, f->slots[slot].size);
+}
+
+/* A row kernel's operands that nobody reads later give their buffers back. */
+static void
+give_back(struct fused *f, const struct node *n)
+{
+    for (int i = 0; i < n->nin; i++) {
+        const struct node *in = n->in[i];
+        while (in->op == OP_BROADCAST && is_full(f, in->id))
+            in = in->in[0];
+        const struct slot *s = &f->slots[f->slot_of[in->id]];
+        if (s->kind == SLOT_BUFFER && f->last_use[in->id] <= n->id)
+            f->buffers[s->buffer].free = true;
+    }
+}
+
+static void
+add_block_node(struct fused *f, const struct node *n, int v)
+{
+    int nodes[3], result = result_of(f, v);
+    for (int i = 0; i < n->nin; i++) {
+        nodes[i] = n->in[i]->id;
+        slot_for(f, nodes[i]);
+    }
+    int s = add_slot(f, result >= 0 ? SLOT_RESULT : SLOT_BUFFER, result, f->type[v].elem);
+    add_op(f, row_of(f->isa, n->op, &f->type[nodes[n->nin - 1]], &f->type[v]), n->nin, nodes, s);
+    if (result >= 0)
+        add_full_result(f, s, result);
+    else
+        f->slots[s].buffer = take_buffer(f, f->slots[s].size);
+    f->slot_of[v] = s;
+    give_back(f, n);
+}
+
+static void
+add_early_node(struct fused *f, const struct node *n, int v)
+{
+    struct early *e = &f->earlies[f->nearlies++];
+    const struct type *types[3];
+    for (int i = 0; i < n->nin; i++) {
+        e->in[i] = n->in[i]->id;
+        types[i] = &f->type[e->in[i]];
+    }
+    e->out = v;
+    map_plan_make(&e->map, row_of(f->isa, n->op, types[n->nin - 1], &f->type[v]), n->nin, types, &f->type[v]);
+    f->offset[v] = f->fixed_bytes;
+    f->fixed_bytes += round64(dense_bytes(&f->type[v]));
+}
+
+/* A copy of body node |v| into a slot of its own. */
+static int
+add_copy(struct fused *f, int v, enum slot_kind kind, int result)
+{
+    int s = add_slot(f, kind, result, f->type[v].elem);
+    add_op(f, f->isa->row[OP_STOP][f->type[v].elem], 1, &v, s);
+    return s;
+}
+
+static void
+add_reduce_node(struct fused *f, const struct node *n, int v)
+{
+    int in = n->in[0]->id, result = result_of(f, v);
+    if (result < 0)
+        return;
+    if (!is_full(f, in)) {
+        struct early_reduce *e = &f->early_reduces[f->nearly_reduces++];
+        e->in = in;
+        e->result = result;
+        reduce_plan_make(&e->plan, n->op, &f->type[in], n->attr->axes.axes, f->isa);
+        return;
+    }
+    struct feed *d = &f->feeds[f->nfeeds++];
+    d->result = result;
+    d->slot = slot_for(f, in);
+    reduce_plan_make(&d->plan, n->op, &f->type[in], n->attr->axes.axes, f->isa);
+    if (f->slots[d->slot].kind == SLOT_FIXED || f->slots[d->slot].kind == SLOT_EXPAND) {
+        d->slot = add_copy(f, in, SLOT_BUFFER, -1);
+        f->slots[d->slot].buffer = take_buffer(f, f->slots[d->slot].size);
+    }
+}
+
+/* Results that no operation of the body writes: operands, numbers, broadcasts, values that are two results. */
+static void
+add_plain_results(struct fused *f)
+{
+    for (int r = 0; r < f->body->noutputs; r++) {
+        int v = f->body->outputs[r].node->id;
+        const struct node *n = f->body->nodes[v];
+        bool computed = op_info[n->op].class == CLASS_MAP || n->op == OP_CAST;
+        if (is_reduce(n) || (computed && is_full(f, v) && result_of(f, v) == r))
+            continue;
+        if (is_full(f, v)) {
+            int s = add_copy(f, v, SLOT_RESULT, r);
+            add_full_result(f, s, r);
+        } else
+            f->copies[f->ncopies++] = (struct late_copy){v, r, dense_bytes(&f->type[v])};
+    }
+}
+
+static void
+find_last_uses(struct fused *f)
+{
+    const struct graph *g = f->body;
+    for (int i = 0; i < g->count; i++)
+        for (int k = 0; k < g->nodes[i]->nin; k++) {
+            const struct node *in = g->nodes[i]->in[k];
+            int use = is_reduce(g->nodes[i]) ? g->count : i; /* read at the end of the block */
+            /* A broadcast of the domain's size is its operand's slot under another name. */
+            for (;; in = in->in[0]) {
+                if (f->last_use[in->id] < use)
+                    f->last_use[in->id] = use;
+                if (in->op != OP_BROADCAST)
+                    break;
+            }
+        }
+    for (int r = 0; r < g->noutputs; r++)
+        for (const struct node *n = g->outputs[r].node;; n = n->in[0]) {
+            f->last_use[n->id] = g->count;
+            if (n->op != OP_BROADCAST)
+                break;
+        }
+}
+
+static void
+add_nodes(struct fused *f)
+{
+    for (int i = 0; i < f->body->count; i++) {
+        const struct node *n = f->body->nodes[i];
+        enum op_class class = op_info[n->op].class;
+        if (n->op == OP_CONST || n->op == OP_ROWS)
+            scalar_store(n, f->rows, f->base[i]);
+        else if (class == CLASS_REDUCE)
+            add_reduce_node(f, n, i);
+        else if (class == CLASS_MAP || class == CLASS_CAST || n->op == OP_BROADCAST) {
+            if (!is_full(f, i))
+                add_early_node(f, n, i);
+            else if (n->op != OP_BROADCAST)
+                add_block_node(f, n, i);
+        }
+    }
+    add_plain_results(f);
+}
+
+static bool
+allocate(struct fused *f, struct arena *arena)
+{
+    int n = f->body->count, outputs = f->body->noutputs, many = 2 * (n + outputs);
+    char *numbers = arena_alloc(arena, 8 * (size_t)n);
+    f->base = ARENA_ARRAY(arena, char *, n);
+    f->offset = ARENA_ARRAY(arena, size_t, n);
+    f->type = ARENA_ARRAY(arena, struct type, n);
+    f->slot_of = ARENA_ARRAY(arena, int, n);
+    f->last_use = ARENA_ARRAY(arena, int, n);
+    f->last_read = ARENA_ARRAY(arena, int, f->body->ninputs);
+    f->slots = ARENA_ARRAY(arena, struct slot, many);
+    f->ops = ARENA_ARRAY(arena, struct block_op, many);
+    f->earlies = ARENA_ARRAY(arena, struct early, n);
+    f->early_reduces = ARENA_ARRAY(arena, struct early_reduce, outputs);
+    f->feeds = ARENA_ARRAY(arena, struct feed, outputs);
+    f->copies = ARENA_ARRAY(arena, struct late_copy, outputs);
+    f->fulls = ARENA_ARRAY(arena, struct full_result, outputs);
+    f->buffers = ARENA_ARRAY(arena, struct buffer, many);
+    f->expanded = ARENA_ARRAY(arena, int64_t, n);
+    f->walk.operand = ARENA_ARRAY(arena, struct walk_operand, n);
+    if (!numbers || !f->base || !f->offset || !f->type || !f->slot_of || !f->last_use || !f->last_read || !f->slots || !f->ops || !f->earlies ||
+        !f->early_reduces || !f->feeds || !f->copies || !f->fulls || !f->buffers || !f->expanded || !f->walk.operand)
+        return false;
+    for (int i = 0; i < n; i++) {
+        f->base[i] = numbers + 8 * i;
+        f->slot_of[i] = -1;
+        f->type[i] = type_at(&f->body->nodes[i]->type, f->rows);
+    }
+    return true;
+}
+
+/* After the slots are known: the walk, the steps, the places in the scratch memory. */
+static bool
+lay_out(struct fused *f, struct arena *arena)
+{
+    const struct type **types = ARENA_ARRAY(arena, const struct type *, f->walk.noperands + 1);
+    if (!types)
+        return false;
+    for (int s = 0; s < f->nslots; s++)
+        if (f->slots[s].kind == SLOT_EXPAND)
+            types[f->slots[s].walk] = &f->type[f->slots[s].source];
+    walk_make(&f->walk, &f->domain, f->walk.noperands, types);
+    for (int s = 0; s < f->nslots; s++)
+        if (f->slots[s].kind == SLOT_EXPAND)
+            f->slots[s].step = f->walk.operand[f->slots[s].walk].step;
+    for (int i = 0; i < f->nops; i++)
+        for (int k = 0; k < f->ops[i].nin; k++) {
+            const struct slot *s = &f->slots[f->ops[i].in[k]];
+            f->ops[i].step[k] = s->step;
+            if (s->kind == SLOT_DIRECT)
+                for (int o = 0; o < f->body->ninputs; o++)
+                    if (f->body->inputs[o]->id == s->source)
+                        f->last_read[o] = i;
+        }
+    int64_t block = f->walk.rows > 1 ? f->walk.rows * f->walk.extent[f->walk.rank - 1] : f->walk.chunk;
+    size_t bytes = f->fixed_bytes;
+    for (int i = 0; i < f->nbuffers; i++) {
+        f->buffers[i].offset = bytes;
+        bytes += round64((size_t)(block + 16) * f->buffers[i].size);
+    }
+    size_t most = 0; /* of what is needed for a while only, one after the other */
+    for (int i = 0; i < f->nearlies; i++)
+        most = map_plan_scratch(&f->earlies[i].map) > most ? map_plan_scratch(&f->earlies[i].map) : most;
+    for (int i = 0; i < f->nearly_reduces; i++)
+        most = reduce_plan_scratch(&f->early_reduces[i].plan) > most ? reduce_plan_scratch(&f->early_reduces[i].plan) : most;
+    for (int i = 0; i < f->nearly_reduces; i++)
+        f->early_reduces[i].scratch = bytes;
+    size_t feeds = bytes;
+    for (int i = 0; i < f->nfeeds; i++) {
+        f->feeds[i].scratch = feeds;
+        feeds += round64(reduce_plan_scratch(&f->feeds[i].plan));
+    }
+    f->head.scratch = feeds > bytes + most ? feeds : bytes + most;
+    return true;
+}
+
+/* A result may lie on an operand. If a later operation of the block still reads that operand, the result waits in a buffer. */
+static void
+bind_results(struct fused *f, const struct tensor *const *in, const struct tensor *out)
+{
+    for (int i = 0; i < f->nfulls; i++) {
+        struct full_result *r = &f->fulls[i];
+        r->deferred = false;
+        for (int o = 0; o < f->body->ninputs; o++)
+            r->deferred |= in[o]->data == out[r->result].data && f->last_read[o] > r->op;
+    }
+}
+
+static void
+run_early(struct fused *f, char *scratch, struct tensor *out)
+{
+    char *free = scratch + f->head.scratch;
+    for (int i = 0; i < f->nearlies; i++) {
+        struct early *e = &f->earlies[i];
+        const void *data[3];
+        for (int k = 0; k < e->map.nin; k++)
+            data[k] = f->base[e->in[k]];
+        size_t bytes = map_plan_scratch(&e->map);
+        f->base[e->out] = scratch + f->offset[e->out];
+        map_plan_run(&e->map, f->base[e->out], data, free - bytes);
+    }
+    for (int i = 0; i < f->nearly_reduces; i++) {
+        struct early_reduce *e = &f->early_reduces[i];
+        reduce_plan_run(&e->plan, out[e->result].data, f->base[e->in], scratch + e->scratch);
+    }
+}
+
+static void
+set_slots(struct fused *f, char *scratch)
+{
+    for (int i = 0; i < f->nslots; i++) {
+        struct slot *s = &f->slots[i];
+        if (s->kind == SLOT_FIXED)
+            s->at = f->base[s->source];
+        else if (s->buffer >= 0)
+            s->at = scratch + f->buffers[s->buffer].offset;
+    }
+    for (int i = 0; i < f->walk.noperands; i++)
+        f->expanded[i] = -1;
+}
+
+static void
+move_slots(struct fused *f, const struct walk_at *at, struct tensor *out, char *scratch)
+{
+    for (int i = 0; i < f->nslots; i++) {
+        struct slot *s = &f->slots[i];
+        if (s->kind == SLOT_DIRECT)
+            s->at = f->base[s->source] + at->start * s->size;
+        else if (s->kind == SLOT_EXPAND)
+            s->at = (char *)walk_operand(&f->walk, at, s->walk, f->base[s->source], scratch + f->buffers[s->buffer].offset,
+                                         &f->expanded[s->walk]);
+    }
+    for (int i = 0; i < f->nfulls; i++)
+        if (!f->fulls[i].deferred) {
+            struct slot *s = &f->slots[f->fulls[i].slot];
+            s->at = (char *)out[f->fulls[i].result].data + at->start * s->size;
+        }
+}
+
+static void
+run_block(struct fused *f, const struct walk_at *at, struct tensor *out)
+{
+    const struct slot *slots = f->slots;
+    for (int i = 0; i < f->nops; i++) {
+        const struct block_op *op = &f->ops[i];
+        const void *data[3] = {slots[op->in[0]].at, slots[op->in[1]].at, slots[op->in[2]].at};
+        op->fn(slots[op->out].at, data, op->step, at->n);
+    }
+    for (int i = 0; i < f->nfeeds; i++)
+        reduce_next(&f->feeds[i].state, slots[f->feeds[i].slot].at, at->n);
+    for (int i = 0; i < f->nfulls; i++)
+        if (f->fulls[i].deferred) {
+            const struct slot *s = &slots[f->fulls[i].slot];
+            memcpy((char *)out[f->fulls[i].result].data + at->start * s->size, s->at, (size_t)at->n * s->size);
+        }
+}
+
+static void
+run_fused(struct prepared *head, const struct tensor *const *in, struct tensor *out, char *scratch)
+{
+    struct fused *f = (struct fused *)head;
+    for (int i = 0; i < f->body->ninputs; i++)
+        f->base[f->body->inputs[i]->id] = in[i]->data;
+    run_early(f, scratch, out);
+    bind_results(f, in, out);
+    set_slots(f, scratch);
+    for (int i = 0; i < f->nfeeds; i++)
+        reduce_start(&f->feeds[i].state, &f->feeds[i].plan, out[f->feeds[i].result].data, scratch + f->feeds[i].scratch);
+    if (f->nops || f->nfeeds) {
+        struct walk_at at;
+        for (walk_start(&at); walk_next(&f->walk, &at);) {
+            move_slots(f, &at, out, scratch);
+            run_block(f, &at, out);
+        }
+    }
+    for (int i = 0; i < f->nfeeds; i++)
+        reduce_end(&f->feeds[i].state);
+    for (int i = 0; i < f->ncopies; i++)
+        memcpy(out[f->copies[i].result].data, f->base[f->copies[i].source], f->copies[i].bytes);
+}
+
+struct prepared *
+prepare_FUSED(const struct node *n, const struct tensor *const *in, const struct tensor *out, int64_t rows, const struct isa *isa,
+              struct arena *arena)
+{
+    struct fused *f = ARENA_NEW(arena, struct fused);
+    if (!f)
+        return NULL;
+    f->body = n->body;
+    f->rows = rows;
+    f->isa = isa;
+    if (!allocate(f, arena))
+        return NULL;
+    find_domain(f);
+    find_last_uses(f);
+    add_nodes(f);
+    if (!lay_out(f, arena))
+        return NULL;
+    f->head.run = run_fused;
+    return &f->head;
+}
+
+bool
+kernel_FUSED(const struct node *n, const struct tensor *const *in, struct tensor *out, struct kernel_context *k)
+{
+    struct arena arena;
+    arena_init(&arena, NULL);
+    struct prepared *p = prepare_FUSED(n, in, out, k->rows, kernel_isa(k), &arena);
+    char *scratch = p ? kernel_scratch(k, p->scratch) : NULL;
+    if (scratch)
+        p->run(p, in, out, scratch);
+    arena_free(&arena);
+    return scratch;
+}
+
+bool
+kernel_RESULT(const struct node *n, const struct tensor *const *in, struct tensor *out, struct kernel_context *k)
+{
+    return true;
+}

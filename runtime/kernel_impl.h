@@ -1,0 +1,124 @@
+/* kernel_impl: what the kernel files share. Outside of them use kernels.h. */
+#ifndef NNC_RUNTIME_KERNEL_IMPL_H
+#define NNC_RUNTIME_KERNEL_IMPL_H
+#include "runtime/isa.h"
+#include "runtime/walk.h"
+
+/* As kernel_run. */
+typedef bool kernel_fn(const struct node *n, const struct tensor *const *in, struct tensor *out, struct kernel_context *k);
+
+/* A kernel bound to concrete types: what a node and N decide is decided once, run() has only the data to look at. */
+struct prepared {
+    void (*run)(struct prepared *p, const struct tensor *const *in, struct tensor *out, char *scratch);
+    size_t scratch;     /* bytes, aligned to 64 */
+};
+/* |in| and |out| have the concrete types; |out| is one tensor, or one a result. In |arena|; NULL if memory is short. */
+typedef struct prepared *prepare_fn(const struct node *n, const struct tensor *const *in, const struct tensor *out, int64_t rows,
+                                    const struct isa *isa, struct arena *arena);
+
+#define KERNEL_LEAF(id) kernel_leaf
+#define KERNEL_MAP(id) kernel_map
+#define KERNEL_CAST(id) kernel_map
+#define KERNEL_REDUCE(id) kernel_reduce
+#define KERNEL_CONTRACT(id) kernel_##id
+#define KERNEL_MOVE(id) kernel_##id
+#define KERNEL_RANDOM(id) kernel_random
+#define KERNEL_GROUP(id) kernel_##id
+#define KERNEL_EFFECT(id) kernel_##id
+kernel_fn kernel_leaf, kernel_map, kernel_reduce, kernel_random;
+kernel_fn kernel_MATMUL, kernel_RESHAPE, kernel_BROADCAST, kernel_TRANSPOSE, kernel_SLICE, kernel_PAD, kernel_CONCAT, kernel_GATHER,
+    kernel_SCATTER_ADD, kernel_ONE_HOT, kernel_UPDATE, kernel_FUSED, kernel_RESULT;
+prepare_fn prepare_map, prepare_reduce, prepare_FUSED;
+
+extern kernel_fn *const kernel_of[OP_COUNT];
+/* NULL: the operation has none, its kernel is run as it is. */
+prepare_fn *prepare_of(enum op op);
+
+/* At least |bytes| of k->scratch, aligned to 64; NULL if memory is short. */
+void *kernel_scratch(struct kernel_context *k, size_t bytes);
+static inline const struct isa *
+kernel_isa(struct kernel_context *k)
+{
+    if (!k->isa)
+        k->isa = isa_host();
+    return k->isa;
+}
+
+/* Elements of a concrete type that exists, so that nothing can overflow. */
+static inline int64_t
+dense_count(const struct type *t)
+{
+    int64_t n = 1;
+    for (int i = 0; i < t->rank; i++)
+        n *= t->dim[i];
+    return n;
+}
+static inline size_t
+dense_bytes(const struct type *t)
+{
+    return (size_t)dense_count(t) * elem_size(t->elem);
+}
+static inline size_t
+round64(size_t bytes)
+{
+    return (bytes + 63) & ~(size_t)63;
+}
+
+/* The row function of a MAP, CAST or BROADCAST node with operands and results of these element types. */
+row_fn *row_of(const struct isa *isa, enum op op, const struct type *last_in, const struct type *out);
+
+/* One elementwise operation with broadcasting. */
+struct map_plan {
+    row_fn *fn;
+    int nin;
+    uint8_t step[3];
+    bool flat;              /* each operand is a scalar or has the result's elements */
+    int64_t count;          /* of the result */
+    size_t out_size;        /* bytes of an element of it */
+    struct walk walk;
+    struct walk_operand operand[3];
+};
+/* |in| and |out| are concrete. The plan must not be copied afterwards. */
+void map_plan_make(struct map_plan *p, row_fn *fn, int nin, const struct type *const *in, const struct type *out);
+static inline size_t
+map_plan_scratch(const struct map_plan *p)
+{
+    return p->flat ? 0 : (size_t)p->nin * round64(WALK_BUFFER);
+}
+void map_plan_run(const struct map_plan *p, void *out, const void *const *in, char *scratch);
+
+/* A reduction: the trailing run of reduced axes first, then every other reduced axis, the last first. */
+struct reduce_stage {
+    bool trailing;
+    int64_t outer, length, inner;   /* [outer, length, inner] becomes [outer, inner] */
+};
+struct reduce_plan {
+    const struct reduce_fns *fns;
+    size_t size;                    /* bytes of an element */
+    int nstages;
+    struct reduce_stage stage[RANK_MAX];
+    int64_t in_count, out_count;
+    row_fn *divide;                 /* mean: by |divisor| */
+    union { float f32; double f64; } divisor;
+};
+void reduce_plan_make(struct reduce_plan *p, enum op op, const struct type *in, uint32_t axes, const struct isa *isa);
+size_t reduce_plan_scratch(const struct reduce_plan *p);
+void reduce_plan_run(const struct reduce_plan *p, void *out, const void *x, char *scratch);
+
+/* The same reduction fed block by block, in ascending order, with the same bits. */
+struct reduce_feed {
+    const struct reduce_plan *plan;
+    char *to;           /* values of the first stage */
+    char *out, *scratch;
+    int64_t at;         /* elements that were fed */
+    int64_t inside;     /* position in the current group of length * inner elements */
+    char *current;      /* where the current group goes */
+    _Alignas(64) char lanes[REDUCE_LANES_BYTES];
+};
+void reduce_start(struct reduce_feed *f, const struct reduce_plan *p, void *out, char *scratch);
+void reduce_next(struct reduce_feed *f, const void *x, int64_t n);
+void reduce_end(struct reduce_feed *f);
+
+/* The value of a CONST node of rank 0, or of ROWS, as its element type, in 8 bytes. */
+void scalar_store(const struct node *n, int64_t rows, void *out);
+#endif

@@ -1,0 +1,47 @@
+/* walk: goes over a dense domain in blocks of consecutive elements, and gives for each operand that is smaller than the domain (broadcast)
+ * where its elements for the block lie: in place, as one scalar, or expanded into a buffer. */
+#ifndef NNC_RUNTIME_WALK_H
+#define NNC_RUNTIME_WALK_H
+#include "ir/types.h"
+
+enum { WALK_BLOCK = 1024 };  /* no block has more elements */
+/* Bytes of an operand's buffer: a fill writes up to 16 elements beyond the block. */
+enum { WALK_BUFFER = (WALK_BLOCK + 16) * 8 };
+
+enum walk_way { WALK_POINT, WALK_PATTERN, WALK_FILL, WALK_COPY };
+
+struct walk_operand {
+    int64_t stride[RANK_MAX];   /* in elements, of the merged axes; 0: broadcast */
+    uint8_t size;               /* bytes of an element */
+    uint8_t step;               /* of the row kernel that reads it: 0 or 1 */
+    uint8_t way;                /* enum walk_way */
+};
+
+struct walk {
+    int rank;                   /* of the merged domain, at least 1 */
+    int64_t extent[RANK_MAX];
+    int64_t count;              /* elements of the domain */
+    int64_t chunk;              /* elements of the innermost axis in a block, or */
+    int64_t rows;               /* rows of it, if more than 1 */
+    int noperands;
+    struct walk_operand *operand;
+};
+
+/* The state of one pass. */
+struct walk_at {
+    int64_t index[RANK_MAX];    /* of the block's first element */
+    int64_t start, n;           /* the block: elements [start, start + n) of the domain */
+};
+
+/* Prepares a walk over |domain| with operands of types |in|, all concrete, into w->operand[n], which is the caller's. */
+void walk_make(struct walk *w, const struct type *domain, int n, const struct type *const *in);
+static inline void
+walk_start(struct walk_at *at)
+{
+    *at = (struct walk_at){.n = 0};
+}
+/* The next block; false at the end. */
+bool walk_next(const struct walk *w, struct walk_at *at);
+/* Where the elements of operand |o| for the block lie. |buffer|: WALK_BUFFER bytes; |expanded|: what the buffer holds, -1 at first. */
+const void *walk_operand(const struct walk *w, const struct walk_at *at, int o, const void *base, void *buffer, int64_t *expanded);
+#endif
