@@ -1,8 +1,11 @@
 /* The pipeline on graphs made at random: the verifier accepts every stage, and every output and every new value of a
- * variable is the same expression as before, operation by operation, which is what keeps its bits. */
+ * variable is the same expression as before, operation by operation; graph mode gives the same bits with and without the passes. */
 #include "passes/pass.h"
+#include "runtime/exec.h"
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static uint32_t
@@ -189,6 +192,75 @@ Test(passes, random_graphs)
 {
     for (uint64_t seed = 1; seed <= 1000; seed++)
         check_random(seed * 0x9E3779B97F4A7C15u);
+}
+
+/* ---- graph mode with and without the passes ---- */
+
+static void
+fill(float *data, int64_t count, uint64_t seed)
+{
+    for (int64_t i = 0; i < count; i++)
+        data[i] = (float)next_random(&seed) / (float)(1u << 30) - 1;
+}
+
+/* Runs two steps on |rows| rows; the outputs of the second and the variables come as new memory of |*out_count| numbers. */
+static float *
+run(const struct graph *g, int64_t rows, struct diag *diag, int64_t *out_count)
+{
+    struct tensor vars[4];
+    float inputs[2][20 * 8], *out = NULL;
+    for (int i = 0; i < 2; i++)
+        fill(inputs[i], 20 * 8, 5 + (uint64_t)i);
+    for (int i = 0; i < 4; i++) {
+        vars[i] = tensor_new(&(struct type){ELEM_F32, 2, {8, 8}});
+        fill(vars[i].data, 64, 9 + (uint64_t)i);
+    }
+    struct exec *e = exec_new(g, vars, GEMM_NNC, diag);
+    cr_assert(e);
+    for (int step = 0; step < 2; step++)
+        cr_assert(exec_run(e, (void *const[]){inputs[0], inputs[1]}, rows));
+    *out_count = 0;
+    for (int i = 0; i < g->noutputs + 4; i++) {
+        struct tensor t = i < g->noutputs ? exec_output(e, i) : vars[i - g->noutputs];
+        int64_t count = tensor_count(&t);
+        out = realloc(out, sizeof *out * (size_t)(*out_count + count + 1));
+        memcpy(out + *out_count, t.data, sizeof *out * (size_t)count);
+        *out_count += count;
+    }
+    exec_free(e);
+    for (int i = 0; i < 4; i++)
+        tensor_free(&vars[i]);
+    return out;
+}
+
+static void
+compare_runs(uint64_t seed)
+{
+    struct arena a;
+    struct diag diag;
+    int64_t count, plain_count;
+    uint64_t again = seed;
+    arena_init(&a, NULL);
+    diag_init(&diag, &a);
+    struct graph *plain = random_graph(&a, &seed), *g = random_graph(&a, &again);
+    cr_assert(passes_run(plain, ~0u, PASS_PLAN, true, &diag) && passes_run(g, 0, PASS_PLAN, true, &diag));
+    for (int64_t rows = g->max_rows; rows > 0; rows -= 7) {
+        float *expected = run(plain, rows, &diag, &plain_count), *got = run(g, rows, &diag, &count);
+        cr_assert_eq(count, plain_count);
+        for (int64_t i = 0; i < count; i++)
+            cr_assert(!memcmp(&got[i], &expected[i], sizeof got[i]) || (isnan(got[i]) && isnan(expected[i])),
+                      "%lld rows, number %lld: %a instead of %a\n%s", (long long)rows, (long long)i, got[i], expected[i],
+                      graph_text(g, &a, false));
+        free(expected);
+        free(got);
+    }
+    arena_free(&a);
+}
+
+Test(passes, bits_of_graph_mode)
+{
+    for (uint64_t seed = 1; seed <= 200; seed++)
+        compare_runs(seed * 0xD1B54A32D192ED03u);
 }
 
 /* A verifier that accepts everything would make the test above worthless. */
