@@ -230,7 +230,7 @@ Test(npy, sizes_that_do_not_fit_are_refused)
     refused(10, "header");
 }
 
-Test(npy, what_is_no_file_is_refused)
+Test(npy, what_is_no_file_is_refused, .timeout = 10)
 {
     refused(-1, "No such file");
     cr_assert(!mkdir(path, 0700));

@@ -58,6 +58,7 @@ Test(number, whole_arithmetic_stays_whole)
     gives(W(-7), AST_FLOORDIV, W(2), W(-4));
     gives(W(7), AST_FLOORDIV, W(-2), W(-4));
     gives(W(-8), AST_FLOORDIV, W(-2), W(4));
+    gives(W(-8), AST_FLOORDIV, W(2), W(-4));
     gives(W(2), '^', W(62), W((int64_t)1 << 62));
     gives(W(-2), '^', W(63), W(INT64_MIN));
     gives(W(-3), '^', W(3), W(-27));
@@ -105,6 +106,7 @@ Test(number, what_does_not_fit_is_reported)
     fails(W(INT64_MIN), '-', W(1), "out of range");
     fails(W((int64_t)1 << 62), '*', W(2), "out of range");
     fails(W(2), '^', W(63), "2 ^ 63");
+    fails(W(2), '^', W(64), "2 ^ 64");
     fails(W(10), '^', W(19), "10 ^ 19");
     fails(W(INT64_MIN), AST_FLOORDIV, W(-1), "out of range");
     fails(W(3), AST_FLOORDIV, W(0), "3 // 0");
