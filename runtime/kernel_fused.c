@@ -159,7 +159,8 @@ slot_for(struct fused *f, int v)
         f->slots[s].step = 0;
     if (kind == SLOT_EXPAND) {
         f->slots[s].walk = f->walk.noperands++;
-        f->slots[s].buffer = take_buffer(f, f->slots[s].size);
+        f->slots[s].buffer = f->nbuffers; /* filled in front of a block's first operation: nothing else may use it before */
+        f->buffers[f->nbuffers++] = (struct buffer){.size = f->slots[s].size};
     }
     return f->slot_of[v] = s;
 }
