@@ -401,7 +401,8 @@ build(struct scope *s, const char *at, enum op op, const struct operands *o, str
         FAULT(r, at, READ_OPERANDS, op_info[op].text, nin, o->count);
     else if (!attr_fits(op, o->count, o->type, attr))
         FAULT(r, at, READ_ATTR, op_info[op].text);
-    else if (!op_infer(op, o->count, o->type, attr, given, &type, scan_place(r, at), r->diag)) {
+    else if (!op_infer(op, o->count, o->type, attr, given, &type, (struct place){0}, NULL)) {
+        op_infer(op, o->count, o->type, attr, given, &type, scan_place(r, at), r->diag); /* places are found by counting lines */
         r->failed = true;
         r->at = r->end;
     } else if (!type_equal(&type, given))

@@ -304,29 +304,33 @@ larger_first(const void *a, const void *b)
     return (x > y) - (x < y); /* in the order of the list */
 }
 
-static int
-lower_first(const void *a, const void *b)
-{
-    const struct buffer *x = *(struct buffer *const *)a, *y = *(struct buffer *const *)b;
-    return (x->offset > y->offset) - (x->offset < y->offset);
-}
-
-/* The start of the tightest gap of at least |size| bytes between |count| buffers; behind them all if there is none. */
+/* The start of the tightest gap for |b| between those of |placed|, ascending by offset, that live when it lives; behind them all
+ * if there is none. */
 static int64_t
-find_gap(struct buffer **busy, int count, int64_t size)
+find_gap(struct buffer *const *placed, int count, const struct buffer *b)
 {
     int64_t end = 0, best = -1, best_size = 0;
-    qsort(busy, (size_t)count, sizeof *busy, lower_first);
     for (int i = 0; i < count; i++) {
-        int64_t gap = busy[i]->offset - end;
-        if (gap >= size && (best < 0 || gap < best_size)) {
+        const struct buffer *p = placed[i];
+        if (p->first > b->last || b->first > p->last)
+            continue;
+        int64_t gap = p->offset - end;
+        if (gap >= b->size && (best < 0 || gap < best_size)) {
             best = end;
             best_size = gap;
         }
-        if (busy[i]->offset + busy[i]->size > end)
-            end = busy[i]->offset + busy[i]->size;
+        if (p->offset + p->size > end)
+            end = p->offset + p->size;
     }
     return best < 0 ? end : best;
+}
+
+static void
+insert_by_offset(struct buffer **placed, int count, struct buffer *b)
+{
+    for (; count && placed[count - 1]->offset > b->offset; count--)
+        placed[count] = placed[count - 1];
+    placed[count] = b;
 }
 
 static void
@@ -334,18 +338,15 @@ place_buffers(struct plan *p)
 {
     struct graph *g = p->g;
     struct buffer **order = ARENA_ARRAY(g->arena, struct buffer *, p->nbuffers + 1);
-    struct buffer **busy = ARENA_ARRAY(g->arena, struct buffer *, p->nbuffers + 1);
+    struct buffer **placed = ARENA_ARRAY(g->arena, struct buffer *, p->nbuffers + 1);
     for (int i = 0; i < p->nbuffers; i++)
         order[i] = &p->buffers[i];
     qsort(order, (size_t)p->nbuffers, sizeof *order, larger_first);
     g->arena_bytes = 0;
     for (int i = 0; i < p->nbuffers; i++) {
         struct buffer *b = order[i];
-        int nbusy = 0;
-        for (int k = 0; k < i; k++)
-            if (order[k]->first <= b->last && b->first <= order[k]->last)
-                busy[nbusy++] = order[k];
-        b->offset = find_gap(busy, nbusy, b->size);
+        b->offset = find_gap(placed, i, b);
+        insert_by_offset(placed, i, b);
         if (b->offset + b->size > g->arena_bytes)
             g->arena_bytes = b->offset + b->size;
     }
