@@ -426,8 +426,12 @@ static make_fn *const make_of[OP_COUNT] = {
 static struct node *
 make(struct builder *b, enum op op)
 {
-    struct node *n = make_of[op](b, op);
-    return n ? keep(b, n) : NULL;
+    for (int try = 0; try < TRIES; try++) {
+        struct node *n = make_of[op](b, op);
+        if (n)
+            return keep(b, n);
+    }
+    return NULL;
 }
 
 /* ---- the whole graph ---- */
@@ -546,7 +550,7 @@ all_operations(struct builder *b)
 {
     int from = b->npool, count = NODES_LEAST + draw_below(&b->draw, NODES_MOST - NODES_LEAST);
     for (int i = 0; i < count; i++)
-        make(b, (enum op)draw_below(&b->draw, OP_COUNT));
+        make(b, i % 8 == 3 ? OP_MATMUL : (enum op)draw_below(&b->draw, OP_COUNT));
     show(b, from, false);
     finish(b);
 }
