@@ -47,9 +47,9 @@ struct feed {
     size_t scratch;
 };
 
-struct late_copy {      /* a small value that is a result */
+struct late_copy {      /* a small value that is a result: kept aside, since the result may lie on an operand that is still read */
     int source, result;
-    size_t bytes;
+    size_t bytes, offset;
 };
 
 struct full_result {
@@ -286,8 +286,10 @@ add_plain_results(struct fused *f)
         if (is_full(f, v)) {
             int s = add_copy(f, v, SLOT_RESULT, r);
             add_full_result(f, s, r);
-        } else
-            f->copies[f->ncopies++] = (struct late_copy){v, r, dense_bytes(&f->type[v])};
+        } else {
+            f->copies[f->ncopies++] = (struct late_copy){v, r, dense_bytes(&f->type[v]), f->fixed_bytes};
+            f->fixed_bytes += round64(dense_bytes(&f->type[v]));
+        }
     }
 }
 
@@ -437,6 +439,8 @@ run_early(struct fused *f, char *scratch, struct tensor *out)
         f->base[e->out] = scratch + f->offset[e->out];
         map_plan_run(&e->map, f->base[e->out], data, free - bytes);
     }
+    for (int i = 0; i < f->ncopies; i++)
+        memcpy(scratch + f->copies[i].offset, f->base[f->copies[i].source], f->copies[i].bytes);
     for (int i = 0; i < f->nearly_reduces; i++) {
         struct early_reduce *e = &f->early_reduces[i];
         reduce_plan_run(&e->plan, out[e->result].data, f->base[e->in], scratch + e->scratch);
@@ -514,7 +518,7 @@ run_fused(struct prepared *head, const struct tensor *const *in, struct tensor *
     for (int i = 0; i < f->nfeeds; i++)
         reduce_end(&f->feeds[i].state);
     for (int i = 0; i < f->ncopies; i++)
-        memcpy(out[f->copies[i].result].data, f->base[f->copies[i].source], f->copies[i].bytes);
+        memcpy(out[f->copies[i].result].data, scratch + f->copies[i].offset, f->copies[i].bytes);
 }
 
 struct prepared *

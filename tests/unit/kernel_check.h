@@ -96,8 +96,10 @@ static __attribute__((unused)) void
 fail_at(const struct node *n, const struct isa *isa, const struct tensor *got, int64_t at, const char *how)
 {
     char text[TYPE_TEXT];
-    cr_assert_fail("%s to %s, variant %s, %s: element %lld differs", op_info[n->op].text, type_text(&got->type, ",", text), isa->name, how,
-                   (long long)at);
+    struct arena arena;
+    arena_init(&arena, NULL);
+    cr_assert_fail("%s to %s, variant %s, %s: element %lld differs\n%s", op_info[n->op].text, type_text(&got->type, ",", text), isa->name, how,
+                   (long long)at, n->body ? graph_text(n->body, &arena, false) : "");
 }
 
 /* Runs |n| in all variants on |in| and compares each result with the reference; also in place where that is allowed. */
