@@ -18,7 +18,8 @@ void *arena_alloc(struct arena *a, size_t size);
 /* A copy of |count| bytes of |text| with a closing NUL. */
 char *arena_text(struct arena *a, const char *text, size_t count);
 char *arena_printf(struct arena *a, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* Forgets everything but keeps the newest block, so that a step which needs no more than the one before allocates nothing. */
+/* Forgets everything but keeps the newest block, so that a step which needs no more than the one before allocates nothing.
+ * */
 void arena_reset(struct arena *a);
 void arena_free(struct arena *a);
 

@@ -52,7 +52,8 @@ void diag_init(struct diag *d, struct arena *arena);
 /* Use through diag_report and diag_subject. */
 void diag_add(struct diag *d, enum diag_code code, struct place place, const char *subject, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
-/* Reports |code| at |place| with the arguments of its text. Rows of severity HELP and NOTE follow the error they belong to. */
+/* Reports |code| at |place| with the arguments of its text. Rows of severity HELP and NOTE follow the error they belong to.
+ * */
 #define diag_report(d, code, place, ...) diag_add((d), DIAG_##code, (place), NULL, DIAG_TEXT_##code, ##__VA_ARGS__)
 /* The same for things without a line of source: |subject| is what stands before the colon. */
 #define diag_subject(d, code, subject, ...) \

@@ -252,7 +252,6 @@ value_equal(const struct type *t, const struct attr *a, const struct attr *b)
     return a->value.whole == b->value.whole;
 }
 
-/* |type|: of the node for VALUE, of its operand for PERM and SLICE; unused by the others. */
 bool
 attr_equal(enum op_attrs kind, const struct type *type, const struct attr *a, const struct attr *b)
 {

@@ -14,8 +14,13 @@ enum op {
     OP_COUNT
 };
 
-enum op_class { CLASS_LEAF, CLASS_MAP, CLASS_CAST, CLASS_REDUCE, CLASS_CONTRACT, CLASS_MOVE, CLASS_RANDOM, CLASS_GROUP, CLASS_EFFECT };
-enum op_attrs { ATTRS_NONE, ATTRS_NAME, ATTRS_VALUE, ATTRS_AXES, ATTRS_MATMUL, ATTRS_PERM, ATTRS_SLICE, ATTRS_AXIS, ATTRS_STREAM, ATTRS_BODY };
+enum op_class {
+    CLASS_LEAF, CLASS_MAP, CLASS_CAST, CLASS_REDUCE, CLASS_CONTRACT, CLASS_MOVE, CLASS_RANDOM, CLASS_GROUP, CLASS_EFFECT
+};
+enum op_attrs {
+    ATTRS_NONE, ATTRS_NAME, ATTRS_VALUE, ATTRS_AXES, ATTRS_MATMUL, ATTRS_PERM, ATTRS_SLICE, ATTRS_AXIS, ATTRS_STREAM,
+    ATTRS_BODY
+};
 enum op_flags { OP_CALLABLE = 1, OP_COMMUTES = 2, OP_BOOLEAN = 4, OP_TAIL = 8 };
 /* Sets of element types, bits 1 << enum elem. */
 enum op_types { TYPES_FLT = 0x3, TYPES_WHOLE = 0x1c, TYPES_NUM = 0x1f, TYPES_BOOL = 0x20, TYPES_ALL = 0x3f };
@@ -29,19 +34,26 @@ extern const struct op_info op_info[OP_COUNT];
 /* OP_COUNT if there is no operation of that name. */
 enum op op_from_text(const char *text, size_t length);
 
-/* Attributes, by op_info.attrs. Nodes point to them and do not own them: they outlive the graph (the typed tree's, static ones) or lie
- * in the graph's arena. */
+/* Attributes, by op_info.attrs. Nodes point to them and do not own them: they outlive the graph (the typed tree's, static
+ * ones) or lie in the graph's arena. */
 struct attr {
     union {
-        struct { const char *name; int index; } name;                   /* NAME: of the input, or of the variable with its index in the module */
-        struct { double real; int64_t whole; const void *data; } value; /* VALUE: rank 0: real (f32, f64) or whole; else data, dense */
-        struct { uint32_t axes; bool keep; } axes;                      /* AXES: bit i: axis i is reduced; keep: it stays with size 1 */
-        struct { bool transpose_a, transpose_b; } matmul;               /* MATMUL: the last two axes of that operand are read exchanged */
-        struct { int8_t perm[RANK_MAX]; } perm;                         /* PERM: result axis i is operand axis perm[i] */
-        struct { int64_t start[RANK_MAX], stop[RANK_MAX]; } slice;      /* SLICE: [start, stop) of each axis; dims may be multiples of N.
-                                                                           PAD: start zeros before and stop zeros after each axis */
-        struct { int axis; } axis;                                      /* AXIS: of CONCAT; index of RESULT */
-        struct { uint64_t stream; double from, to; } stream;            /* STREAM: number of the stream; the range, or mean and deviation */
+        /* NAME: of the input and its index in the graph, or of the variable and its index in the module */
+        struct { const char *name; int index; } name;
+        /* VALUE: rank 0: real (f32, f64) or whole; else data, dense */
+        struct { double real; int64_t whole; const void *data; } value;
+        /* AXES: bit i: axis i is reduced; keep: it stays with size 1 */
+        struct { uint32_t axes; bool keep; } axes;
+        /* MATMUL: the last two axes of that operand are read exchanged */
+        struct { bool transpose_a, transpose_b; } matmul;
+        /* PERM: result axis i is operand axis perm[i] */
+        struct { int8_t perm[RANK_MAX]; } perm;
+        /* SLICE: [start, stop) of each axis, numbers or multiples of N. PAD: start zeros before and stop zeros after each axis */
+        struct { int64_t start[RANK_MAX], stop[RANK_MAX]; } slice;
+        /* AXIS: of CONCAT; index of RESULT */
+        struct { int axis; } axis;
+        /* STREAM: number of the stream; the range, or mean and deviation */
+        struct { uint64_t stream; double from, to; } stream;
     };
 };
 
@@ -103,8 +115,9 @@ struct graph {
 /* A graph without nodes in |arena|, which must have a jump buffer: nothing here returns NULL. */
 struct graph *graph_new(struct arena *arena, const char *name);
 
-/* Infers the type of |op| on operands of types |in|. |given| is the wanted type of operations whose shape rule is `given` (else unused).
- * Returns false and reports at |place| if they do not fit. shape.c */
+/* Infers the type of |op| on operands of types |in|. |given| is the wanted type, of the operations that need one: leaves,
+ * CAST, RESHAPE, BROADCAST, SCATTER_ADD, ONE_HOT, RANDOM, FUSED, RESULT. With |diag| NULL nothing is reported. Returns false
+ * and reports at |place| if they do not fit. shape.c */
 bool op_infer(enum op op, int nin, const struct type *const *in, const struct attr *attr, const struct type *given,
               struct type *out_type, struct place place, struct diag *diag);
 
@@ -112,7 +125,8 @@ bool op_infer(enum op op, int nin, const struct type *const *in, const struct at
 bool attr_fits(enum op op, int nin, const struct type *const *in, const struct attr *attr);
 
 /* Appends a node. The operands must fit: the checker has seen to that, and it is asserted. |in| is copied, |attr| is not. */
-struct node *graph_add(struct graph *g, enum op op, int nin, struct node *const *in, const struct attr *attr, const struct type *given);
+struct node *graph_add(struct graph *g, enum op op, int nin, struct node *const *in, const struct attr *attr,
+                       const struct type *given);
 struct node *graph_add1(struct graph *g, enum op op, struct node *a);
 struct node *graph_add2(struct graph *g, enum op op, struct node *a, struct node *b);
 struct node *graph_add3(struct graph *g, enum op op, struct node *a, struct node *b, struct node *c);
@@ -131,17 +145,19 @@ struct node *graph_transpose(struct graph *g, struct node *a, const int8_t *perm
 void graph_output(struct graph *g, const char *name, struct node *n);
 /* A copy of |attr| in the graph's arena. */
 struct attr *graph_attr(struct graph *g, struct attr attr);
+/* Whether attributes of |kind| are equal. |type|: of the node for VALUE, of its operand for PERM and SLICE; unused by the
+ * others. */
 bool attr_equal(enum op_attrs kind, const struct type *type, const struct attr *a, const struct attr *b);
 static inline bool node_is_number(const struct node *n) { return n->op == OP_CONST && n->type.rank == 0; }
 /* Value of a constant of rank 0. */
 double node_number(const struct node *n);
 
-/* The text of a graph in |arena|, which module_read reads back to the same graph; with the places of its nodes if |places|. ir/README.md
- * describes the form. print.c */
+/* The text of a graph in |arena|, which module_read reads back to the same graph; with the places of its nodes if |places|.
+ * ir/README.md describes the form. print.c */
 char *graph_text(const struct graph *g, struct arena *arena, bool places);
 struct module;
-/* Reads all graphs in |text|; |file| is the source number for places of messages. Types are checked as the builder's are; what only
- * graph_verify checks (bodies, updates, storage) is not. NULL and a report at the first fault. read.c */
+/* Reads all graphs in |text|; |file| is the source number for places of messages. Types are checked as the builder's are;
+ * what only graph_verify checks (bodies, updates, storage) is not. NULL and a report at the first fault. read.c */
 struct module *module_read(struct arena *arena, const char *text, size_t length, int file, struct diag *diag);
 
 /* Checks SSA order, types, attributes, updates, storage. Reports INTERNAL and returns false at the first fault. verify.c */

@@ -402,7 +402,8 @@ build(struct scope *s, const char *at, enum op op, const struct operands *o, str
     else if (!attr_fits(op, o->count, o->type, attr))
         FAULT(r, at, READ_ATTR, op_info[op].text);
     else if (!op_infer(op, o->count, o->type, attr, given, &type, (struct place){0}, NULL)) {
-        op_infer(op, o->count, o->type, attr, given, &type, scan_place(r, at), r->diag); /* places are found by counting lines */
+        /* A place is found by counting lines, so only now. */
+        op_infer(op, o->count, o->type, attr, given, &type, scan_place(r, at), r->diag);
         r->failed = true;
         r->at = r->end;
     } else if (!type_equal(&type, given))

@@ -22,16 +22,18 @@ struct pass_info {
 extern const struct pass_info pass_info[PASS_COUNT];
 enum pass pass_from_name(const char *name); /* PASS_COUNT if there is none */
 
-/* Runs the default pipeline, passes.def in its order, without those in the set |without| (bit 1 << enum pass), up to and including |last|.
- * g->max_rows must be set. In debug builds and where |verify| is set the verifier runs after each. False and a report if it finds a fault. */
+/* Runs the default pipeline, passes.def in its order, without those in the set |without| (bit 1 << enum pass), up to and
+ * including |last|. g->max_rows must be set. In debug builds and where |verify| is set the verifier runs after each. False
+ * and a report if it finds a fault. */
 bool passes_run(struct graph *g, uint32_t without, enum pass last, bool verify, struct diag *diag);
 
-/* Builds the nodes of d loss / d wrt[i] into out[i] (NULL where the loss does not depend on it), in the graph of |loss|. The loss has rank 0.
- * Gradients of a value with several uses are summed left to right in the order of its uses (numerics.md, item 5). Works while the
- * graph is run by its hook. gradient.c */
+/* Builds the nodes of d loss / d wrt[i] into out[i] (NULL where the loss does not depend on it), in the graph of |loss|. The
+ * loss has rank 0. Gradients of a value with several uses are summed left to right in the order of its uses (numerics.md,
+ * item 5). Works while the graph is run by its hook. gradient.c */
 void gradient(struct graph *g, struct node *loss, int count, struct node *const *wrt, struct node **out);
 /* The same with a given gradient of |root|, which may have any shape. */
-void gradient_from(struct graph *g, struct node *root, struct node *seed, int count, struct node *const *wrt, struct node **out);
+void gradient_from(struct graph *g, struct node *root, struct node *seed, int count, struct node *const *wrt,
+                   struct node **out);
 
 /* What several passes ask. pass.c: how many nodes and outputs use each node, by node id; in the arena of |g|. */
 int *count_uses(const struct graph *g);

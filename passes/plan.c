@@ -192,7 +192,8 @@ find_roots(struct plan *p)
     }
 }
 
-/* A view counts as a reader: without dce there are views that nothing reads, and they too show a value that is still there. */
+/* A view counts as a reader: without dce there are views that nothing reads, and they too show a value that is still there.
+ * */
 static void
 find_last_readers(struct plan *p)
 {
@@ -304,8 +305,8 @@ larger_first(const void *a, const void *b)
     return (x > y) - (x < y); /* in the order of the list */
 }
 
-/* The start of the tightest gap for |b| between those of |placed|, ascending by offset, that live when it lives; behind them all
- * if there is none. */
+/* The start of the tightest gap for |b| between those of |placed|, ascending by offset, that live when it lives; behind them
+ * all if there is none. */
 static int64_t
 find_gap(struct buffer *const *placed, int count, const struct buffer *b)
 {

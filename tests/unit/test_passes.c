@@ -1,5 +1,6 @@
 /* The pipeline on graphs made at random: the verifier accepts every stage, and every output and every new value of a
- * variable is the same expression as before, operation by operation; graph mode gives the same bits with and without the passes. */
+ * variable is the same expression as before, operation by operation; graph mode gives the same bits with and without the
+ * passes. */
 #include "passes/pass.h"
 #include "runtime/exec.h"
 #include <criterion/criterion.h>
@@ -118,7 +119,7 @@ grow(struct graph *g, uint64_t *r)
         return;
     const struct type *types[] = {&a->type, &b->type};
     struct type type;
-    switch (next_random(r) % 10) {
+    switch (next_random(r) % 12) {
     case 0:
     case 1: graph_add1(g, one[next_random(r) % 4], a); break;
     case 2:
@@ -136,7 +137,12 @@ grow(struct graph *g, uint64_t *r)
         if (op_infer(OP_MATMUL, 2, types, NULL, NULL, &type, (struct place){0}, NULL))
             graph_matmul(g, a, b, false, false);
         break;
-    case 9: graph_reshape(g, graph_reshape(g, a, &(struct type){0, 3, {1, a->type.dim[0], a->type.dim[1]}}), &a->type);
+    case 9:
+        if (op_infer(OP_LT, 2, types, NULL, NULL, &type, (struct place){0}, NULL))
+            graph_add3(g, OP_WHERE, graph_add2(g, OP_LT, a, b), b, a);
+        break;
+    case 10: graph_cast(g, graph_add1(g, OP_NEG, graph_cast(g, a, ELEM_F64)), ELEM_F32); break;
+    case 11: graph_reshape(g, graph_reshape(g, a, &(struct type){0, 3, {1, a->type.dim[0], a->type.dim[1]}}), &a->type);
     }
 }
 
@@ -203,12 +209,23 @@ fill(float *data, int64_t count, uint64_t seed)
         data[i] = (float)next_random(&seed) / (float)(1u << 30) - 1;
 }
 
+static double
+element(const struct tensor *t, int64_t i)
+{
+    switch (t->type.elem) {
+    case ELEM_F32: return (double)((float *)t->data)[i];
+    case ELEM_F64: return ((double *)t->data)[i];
+    default: return ((uint8_t *)t->data)[i];
+    }
+}
+
 /* Runs two steps on |rows| rows; the outputs of the second and the variables come as new memory of |*out_count| numbers. */
-static float *
+static double *
 run(const struct graph *g, int64_t rows, struct diag *diag, int64_t *out_count)
 {
     struct tensor vars[4];
-    float inputs[2][20 * 8], *out = NULL;
+    float inputs[2][20 * 8];
+    double *out = NULL;
     for (int i = 0; i < 2; i++)
         fill(inputs[i], 20 * 8, 5 + (uint64_t)i);
     for (int i = 0; i < 4; i++) {
@@ -224,8 +241,8 @@ run(const struct graph *g, int64_t rows, struct diag *diag, int64_t *out_count)
         struct tensor t = i < g->noutputs ? exec_output(e, i) : vars[i - g->noutputs];
         int64_t count = tensor_count(&t);
         out = realloc(out, sizeof *out * (size_t)(*out_count + count + 1));
-        memcpy(out + *out_count, t.data, sizeof *out * (size_t)count);
-        *out_count += count;
+        for (int64_t k = 0; k < count; k++)
+            out[(*out_count)++] = element(&t, k);
     }
     exec_free(e);
     for (int i = 0; i < 4; i++)
@@ -245,7 +262,7 @@ compare_runs(uint64_t seed)
     struct graph *plain = random_graph(&a, &seed), *g = random_graph(&a, &again);
     cr_assert(passes_run(plain, ~0u, PASS_PLAN, true, &diag) && passes_run(g, 0, PASS_PLAN, true, &diag));
     for (int64_t rows = g->max_rows; rows > 0; rows -= 7) {
-        float *expected = run(plain, rows, &diag, &plain_count), *got = run(g, rows, &diag, &count);
+        double *expected = run(plain, rows, &diag, &plain_count), *got = run(g, rows, &diag, &count);
         cr_assert_eq(count, plain_count);
         for (int64_t i = 0; i < count; i++)
             cr_assert(!memcmp(&got[i], &expected[i], sizeof got[i]) || (isnan(got[i]) && isnan(expected[i])),
