@@ -1,0 +1,427 @@
+/* emit: the walk over the planned graph.
+ *
+ * `step` loads the addresses of the call, then holds one thing a node in the graph's order: nothing (leaves, values that
+ * lie where they are wanted), a copy, a call of the runtime, arithmetic of single elements, or a call of the node's
+ * kernel, an internal function that takes the addresses of its results and operands and N. Equal nodes share a kernel. */
+#include "codegen/emit.h"
+#include <stddef.h>
+
+struct kernel {
+    const struct node *node;
+    uint64_t read;              /* set of results that somebody reads */
+    LLVMValueRef function;
+    LLVMTypeRef type;
+    struct kernel *next;
+};
+
+#define EMIT_LEAF(id) NULL
+#define EMIT_MAP(id) emit_group
+#define EMIT_CAST(id) emit_group
+#define EMIT_REDUCE(id) emit_group
+#define EMIT_CONTRACT(id) emit_matmul
+#define EMIT_MOVE(id) NULL
+#define EMIT_RANDOM(id) NULL
+#define EMIT_GROUP(id) NULL
+#define EMIT_EFFECT(id) NULL
+static emit_fn *const by_class[OP_COUNT] = {
+#define OP(id, text, class, ...) [OP_##id] = EMIT_##class(id),
+#include "ir/ops.def"
+#undef OP
+};
+/* The operations whose class does not say it. */
+static emit_fn *const by_op[OP_COUNT] = {
+    [OP_FUSED] = emit_group,     [OP_BROADCAST] = emit_group, [OP_ARGMAX] = emit_arg,  [OP_ARGMIN] = emit_arg,
+    [OP_TRANSPOSE] = emit_transpose, [OP_SLICE] = emit_slice, [OP_PAD] = emit_pad,     [OP_CONCAT] = emit_concat,
+    [OP_GATHER] = emit_gather,   [OP_SCATTER_ADD] = emit_scatter_add, [OP_ONE_HOT] = emit_one_hot,
+};
+
+static void
+fail(struct gen *g, const char *what)
+{
+    char *text = arena_printf(g->arena, "code generation: %s (node %d, %s)", what, (int)g->node->id,
+                              op_info[g->node->op].text);
+    if (!g->failed)
+        diag_report(g->diag, INTERNAL, g->node->place, text);
+    g->failed = true;
+}
+
+/* ---- addresses ---- */
+
+/* A private constant with the value of |n|. */
+static LLVMValueRef
+constant_global(struct gen *g, const struct node *n)
+{
+    if (g->consts[n->id])
+        return g->consts[n->id];
+    LLVMValueRef value;
+    if (n->type.rank == 0)
+        value = number(g, (enum elem)n->type.elem, n->attr->value.real, n->attr->value.whole, 1);
+    else
+        value = constant_bytes(g->context, n->attr->value.data, (size_t)type_bytes(&n->type, 0));
+    if (n->type.elem == ELEM_BOOL && n->type.rank == 0)
+        value = LLVMConstInt(g->i8, n->attr->value.whole != 0, false);
+    LLVMValueRef v = LLVMAddGlobal(g->module, LLVMTypeOf(value), arena_printf(g->arena, "const.%d", (int)n->id));
+    LLVMSetInitializer(v, value);
+    LLVMSetLinkage(v, LLVMPrivateLinkage);
+    LLVMSetGlobalConstant(v, true);
+    LLVMSetAlignment(v, 64);
+    return g->consts[n->id] = v;
+}
+
+/* Element |index| of an array of pointers. */
+static LLVMValueRef
+pointer_at(struct gen *g, LLVMValueRef array, int64_t index)
+{
+    LLVMValueRef at = whole(g, index);
+    return LLVMBuildLoad2(g->b, g->pointer, LLVMBuildInBoundsGEP2(g->b, g->pointer, array, &at, 1, ""), "");
+}
+
+static LLVMValueRef
+address_of(struct gen *g, const struct node *n)
+{
+    while (n->storage == STORAGE_CONST && n->op != OP_CONST && n->nin)
+        n = n->in[0]; /* RESHAPE of a constant */
+    if (n->op == OP_CONST)
+        return constant_global(g, n);
+    LLVMValueRef offset = whole(g, n->offset);
+    switch (n->storage) {
+    case STORAGE_ARENA:
+        return LLVMBuildInBoundsGEP2(g->b, g->i8, g->arena_base, &offset, 1, "");
+    case STORAGE_VAR:
+        return pointer_at(g, g->vars, n->offset);
+    case STORAGE_INPUT:
+        return pointer_at(g, g->inputs, n->offset);
+    default:
+        fail(g, "a value without storage");
+        return LLVMConstNull(g->pointer);
+    }
+}
+
+static bool
+same_place(const struct node *a, const struct node *b)
+{
+    return a->storage == b->storage && (a->storage == STORAGE_CONST || a->offset == b->offset);
+}
+
+/* ---- kernels ---- */
+
+static bool
+same_operand(const struct node *a, const struct node *b)
+{
+    if (!type_equal(&a->type, &b->type) || node_is_number(a) != node_is_number(b))
+        return false;
+    return !node_is_number(a) || attr_equal(ATTRS_VALUE, &a->type, a->attr, b->attr);
+}
+
+static bool
+same_attr(const struct node *a, const struct node *b)
+{
+    enum op_attrs kind = (enum op_attrs)op_info[a->op].attrs;
+    return kind == ATTRS_NONE || kind == ATTRS_NAME || kind == ATTRS_BODY || a->attr == b->attr ||
+           (a->attr && b->attr && attr_equal(kind, &a->type, a->attr, b->attr));
+}
+
+static bool
+same_body(const struct graph *a, const struct graph *b)
+{
+    if (a->count != b->count || a->noutputs != b->noutputs)
+        return false;
+    for (int i = 0; i < a->count; i++) {
+        const struct node *x = a->nodes[i], *y = b->nodes[i];
+        if (x->op != y->op || x->nin != y->nin || !type_equal(&x->type, &y->type) || !same_attr(x, y))
+            return false;
+        for (int k = 0; k < x->nin; k++)
+            if (x->in[k]->id != y->in[k]->id)
+                return false;
+    }
+    for (int i = 0; i < a->noutputs; i++)
+        if (a->outputs[i].node->id != b->outputs[i].node->id)
+            return false;
+    return true;
+}
+
+/* Whether the kernel of |a| is that of |b|. */
+static bool
+same_kernel(const struct node *a, const struct node *b)
+{
+    if (a->op != b->op || a->nin != b->nin || !type_equal(&a->type, &b->type) || !same_attr(a, b))
+        return false;
+    for (int i = 0; i < a->nin; i++)
+        if (!same_operand(a->in[i], b->in[i]))
+            return false;
+    return a->op != OP_FUSED || same_body(a->body, b->body);
+}
+
+/* Numbers are part of the kernels of these: they need no address. */
+static bool
+takes_numbers(const struct node *n)
+{
+    return n->op != OP_FUSED && (by_op[n->op] ? by_op[n->op] : by_class[n->op]) == emit_group;
+}
+
+static void
+add_function_attributes(struct gen *g, LLVMValueRef function)
+{
+    for (int i = 0; i < g->nattributes; i++)
+        LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, g->attributes[i]);
+}
+
+/* Emits the kernel of |n|; |o| says which results are read and which operands have addresses. */
+static void
+emit_kernel(struct gen *g, struct kernel *k, const struct node *n, int nout, const struct operands *o)
+{
+    int count = 0;
+    LLVMTypeRef *types = ARENA_ARRAY(g->arena, LLVMTypeRef, nout + n->nin + 1);
+    for (int i = 0; i < nout + n->nin; i++)
+        if (i < nout ? o->out[i] : o->in[i - nout])
+            types[count++] = g->pointer;
+    types[count] = g->i64;
+    k->type = LLVMFunctionType(g->nothing, types, (unsigned)count + 1, false);
+    k->function = LLVMAddFunction(g->module, arena_printf(g->arena, "%s.%d", op_info[n->op].text, (int)n->id), k->type);
+    LLVMSetLinkage(k->function, LLVMInternalLinkage);
+    add_function_attributes(g, k->function);
+
+    struct operands mine = {ARENA_ARRAY(g->arena, LLVMValueRef, nout), ARENA_ARRAY(g->arena, LLVMValueRef, n->nin + 1)};
+    unsigned at = 0;
+    for (int i = 0; i < nout; i++)
+        mine.out[i] = o->out[i] ? LLVMGetParam(k->function, at++) : NULL;
+    for (int i = 0; i < n->nin; i++)
+        mine.in[i] = o->in[i] ? LLVMGetParam(k->function, at++) : NULL;
+    LLVMBasicBlockRef back = LLVMGetInsertBlock(g->b);
+    LLVMValueRef step = g->function, rows = g->rows;
+    g->function = k->function;
+    g->rows = LLVMGetParam(k->function, at);
+    LLVMPositionBuilderAtEnd(g->b, block(g, "entry"));
+    (by_op[n->op] ? by_op[n->op] : by_class[n->op])(g, n, &mine);
+    LLVMBuildRetVoid(g->b);
+    g->function = step;
+    g->rows = rows;
+    LLVMPositionBuilderAtEnd(g->b, back);
+}
+
+static struct kernel *
+find_kernel(struct gen *g, const struct node *n, uint64_t read)
+{
+    for (struct kernel *k = g->functions; k; k = k->next)
+        if (k->read == read && same_kernel(k->node, n))
+            return k;
+    return NULL;
+}
+
+static void
+call_kernel(struct gen *g, const struct node *n, int nout, const struct operands *o)
+{
+    uint64_t read = 0;
+    for (int i = 0; i < nout; i++)
+        read |= (uint64_t)(o->out[i] != NULL) << (i & 63);
+    struct kernel *k = nout <= 64 ? find_kernel(g, n, read) : NULL;
+    if (!k) {
+        k = ARENA_NEW(g->arena, struct kernel);
+        *k = (struct kernel){.node = n, .read = read, .next = g->functions};
+        emit_kernel(g, k, n, nout, o);
+        g->functions = k;
+    }
+    LLVMValueRef *args = ARENA_ARRAY(g->arena, LLVMValueRef, nout + n->nin + 1);
+    unsigned count = 0;
+    for (int i = 0; i < nout + n->nin; i++)
+        if (i < nout ? o->out[i] : o->in[i - nout])
+            args[count++] = i < nout ? o->out[i] : o->in[i - nout];
+    args[count++] = g->rows;
+    LLVMBuildCall2(g->b, k->type, k->function, args, count, "");
+}
+
+/* ---- nodes ---- */
+
+static bool
+single_element(const struct type *t)
+{
+    return size_is(size_span(t, 0, t->rank), 1);
+}
+
+/* Arithmetic of single elements stands in `step` itself. */
+static bool
+stands_inline(const struct node *n, int nout, const struct node *const *results)
+{
+    if ((by_op[n->op] ? by_op[n->op] : by_class[n->op]) != emit_group)
+        return false;
+    for (int i = 0; i < n->nin; i++)
+        if (!single_element(&n->in[i]->type))
+            return false;
+    for (int i = 0; i < nout; i++)
+        if (results[i] && !single_element(&results[i]->type))
+            return false;
+    return true;
+}
+
+/* The nodes that hold the results of |n|: itself, or the RESULT nodes of a group; NULL where there is none. */
+static const struct node **
+result_nodes(struct gen *g, const struct node *n, int *out_count)
+{
+    int count = n->op == OP_FUSED ? n->body->noutputs : 1;
+    const struct node **results = ARENA_ARRAY(g->arena, const struct node *, count);
+    *out_count = count;
+    if (count == 1) {
+        results[0] = n;
+        return results;
+    }
+    for (int i = n->id + 1; i < g->graph->count; i++) {
+        const struct node *r = g->graph->nodes[i];
+        if (r->op == OP_RESULT && r->in[0] == n)
+            results[r->attr->axis.axis] = r;
+    }
+    return results;
+}
+
+static void
+emit_kernel_node(struct gen *g, const struct node *n)
+{
+    int nout;
+    const struct node **results = result_nodes(g, n, &nout);
+    struct operands o = {ARENA_ARRAY(g->arena, LLVMValueRef, nout), ARENA_ARRAY(g->arena, LLVMValueRef, n->nin + 1)};
+    for (int i = 0; i < nout; i++)
+        o.out[i] = results[i] ? address_of(g, results[i]) : NULL;
+    for (int i = 0; i < n->nin; i++)
+        o.in[i] = takes_numbers(n) && node_is_number(n->in[i]) ? NULL : address_of(g, n->in[i]);
+    if (stands_inline(n, nout, results))
+        emit_group(g, n, &o);
+    else
+        call_kernel(g, n, nout, &o);
+}
+
+static LLVMValueRef
+bytes_of_node(struct gen *g, const struct node *n)
+{
+    struct size each = {(int64_t)elem_size((enum elem)n->type.elem), 0};
+    return size_value(g, size_times(size_span(&n->type, 0, n->type.rank), each));
+}
+
+/* RESHAPE, STOP, UPDATE, and a RESULT that another one stands for: nothing, or a copy. */
+static void
+emit_copy(struct gen *g, const struct node *n, const struct node *from)
+{
+    if (!same_place(n, from))
+        copy_bytes(g, address_of(g, n), address_of(g, from), bytes_of_node(g, from));
+}
+
+static void
+emit_result(struct gen *g, const struct node *n)
+{
+    int count;
+    const struct node **results = result_nodes(g, n->in[0], &count);
+    const struct node *last = results[count == 1 ? 0 : n->attr->axis.axis];
+    if (last != n)
+        emit_copy(g, n, last);
+}
+
+/* Leaves the step with false if a runtime function did. */
+static void
+check_call(struct gen *g, LLVMValueRef done)
+{
+    LLVMBasicBlockRef failed = block(g, "failed"), on = block(g, "done");
+    LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntNE, done, LLVMConstInt(g->i32, 0, false), ""), on, failed);
+    LLVMPositionBuilderAtEnd(g->b, failed);
+    LLVMBuildRet(g->b, LLVMConstInt(g->i8, 0, false));
+    LLVMPositionBuilderAtEnd(g->b, on);
+}
+
+static void
+emit_random(struct gen *g, const struct node *n)
+{
+    LLVMTypeRef f64 = g->elem[ELEM_F64];
+    struct size count = size_span(&n->type, 0, n->type.rank);
+    LLVMValueRef operands[] = {
+        LLVMConstInt(g->i32, n->op, false), LLVMConstInt(g->i32, n->type.elem, false),
+        whole(g, (int64_t)n->attr->stream.stream),
+        LLVMConstReal(f64, n->attr->stream.from), LLVMConstReal(f64, n->attr->stream.to), size_value(g, count),
+        address_of(g, n->in[0]), address_of(g, n->in[1]), address_of(g, n), g->kernels};
+    check_call(g, call_runtime(g, "code_random", 10, operands));
+}
+
+/* The same calls of OpenBLAS as in the other modes. */
+static void
+emit_blas(struct gen *g, const struct node *n)
+{
+    const struct type *a = &n->in[0]->type, *b = &n->in[1]->type;
+    bool ta = n->attr && n->attr->matmul.transpose_a, tb = n->attr && n->attr->matmul.transpose_b, batched = b->rank > 2;
+    struct size batch = batched ? size_span(a, 0, a->rank - 2) : (struct size){1, 0};
+    struct size rows = ta ? size_of_dim(a->dim[a->rank - 1]) : size_span(a, batched ? a->rank - 2 : 0, a->rank - 1);
+    LLVMValueRef operands[] = {
+        LLVMConstInt(g->i32, a->elem, false), LLVMConstInt(g->i32, ta, false), LLVMConstInt(g->i32, tb, false),
+        size_value(g, batch),
+        size_value(g, rows), size_value(g, size_of_dim(n->type.dim[n->type.rank - 1])),
+        size_value(g, size_of_dim(a->dim[ta ? a->rank - 2 : a->rank - 1])),
+        address_of(g, n->in[0]), address_of(g, n->in[1]), address_of(g, n), g->kernels};
+    check_call(g, call_runtime(g, "code_gemm", 11, operands));
+}
+
+static void
+emit_rows_number(struct gen *g, const struct node *n)
+{
+    enum elem e = (enum elem)n->type.elem;
+    store(g, e, address_of(g, n), emit_cast(g, ELEM_I64, e, g->rows, 1), 1, NULL);
+}
+
+static void
+emit_node(struct gen *g, const struct node *n)
+{
+    switch (n->op) {
+    case OP_INPUT:
+    case OP_VAR:
+    case OP_CONST:
+        return;
+    case OP_ROWS:
+        emit_rows_number(g, n);
+        return;
+    case OP_RESHAPE:
+    case OP_STOP:
+        emit_copy(g, n, n->in[0]);
+        return;
+    case OP_UPDATE:
+        emit_copy(g, n, n->in[1]);
+        return;
+    case OP_RESULT:
+        emit_result(g, n);
+        return;
+    case OP_MATMUL:
+        if (g->options->gemm == GEMM_OPENBLAS) {
+            emit_blas(g, n);
+            return;
+        }
+        break;
+    default:
+        break;
+    }
+    if (op_info[n->op].class == CLASS_RANDOM)
+        emit_random(g, n);
+    else
+        emit_kernel_node(g, n);
+}
+
+static LLVMValueRef
+argument(struct gen *g, LLVMTypeRef type, size_t offset)
+{
+    LLVMValueRef at = whole(g, (int64_t)offset);
+    return LLVMBuildLoad2(g->b, type, LLVMBuildInBoundsGEP2(g->b, g->i8, g->args, &at, 1, ""), "");
+}
+
+bool
+emit_graph(struct gen *g)
+{
+    LLVMTypeRef type = LLVMFunctionType(g->i8, &g->pointer, 1, false);
+    g->function = LLVMAddFunction(g->module, "step", type);
+    add_function_attributes(g, g->function);
+    g->args = LLVMGetParam(g->function, 0);
+    g->consts = ARENA_ARRAY(g->arena, LLVMValueRef, g->graph->count);
+    LLVMPositionBuilderAtEnd(g->b, block(g, "entry"));
+    g->arena_base = argument(g, g->pointer, offsetof(struct code_args, arena));
+    g->inputs = argument(g, g->pointer, offsetof(struct code_args, inputs));
+    g->vars = argument(g, g->pointer, offsetof(struct code_args, vars));
+    g->rows = argument(g, g->i64, offsetof(struct code_args, rows));
+    g->kernels = argument(g, g->pointer, offsetof(struct code_args, kernels));
+    for (int i = 0; i < g->graph->count && !g->failed; i++) {
+        g->node = g->graph->nodes[i];
+        emit_node(g, g->node);
+    }
+    LLVMBuildRet(g->b, LLVMConstInt(g->i8, 1, false));
+    return !g->failed;
+}

@@ -1,0 +1,176 @@
+/* emit: what the files of the code generator share. Nothing outside codegen/ includes it.
+ *
+ * A planned graph becomes one LLVM module: `step` calls an internal function a kernel (equal kernels share one) and holds
+ * the arithmetic of rank 0 itself. Values in registers: numbers as they are, bool as i1; in memory bool is a byte, 0 or
+ * 1. A "lane count" of 1 means a scalar. */
+#ifndef NNC_CODEGEN_EMIT_H
+#define NNC_CODEGEN_EMIT_H
+#include "codegen/codegen.h"
+#include "codegen/llvm_compat.h"
+
+/* factor * N^power elements, N being the rows of the call. */
+struct size {
+    int64_t factor;
+    int power;
+};
+
+struct kernel; /* emit.c: an internal function and the node it was made for */
+
+struct gen {
+    LLVMContextRef context;
+    LLVMModuleRef module;
+    LLVMBuilderRef b;
+    const struct graph *graph;
+    const struct code_options *options;
+    struct arena *arena;        /* scratch of this compilation */
+    struct diag *diag;
+    bool failed;                /* a report was made; emission goes on to its end, the module is dropped */
+    int width;                  /* f32 lanes of a register */
+    bool masks;                 /* masked loads and stores cost nothing: AVX-512 */
+    LLVMTypeRef nothing, i1, i8, i32, i64, pointer;
+    LLVMTypeRef elem[ELEM_COUNT];
+    LLVMAttributeRef attributes[8];
+    int nattributes;
+    /* The function that is being emitted. */
+    LLVMValueRef function;
+    LLVMValueRef rows;          /* i64: N */
+    const struct node *node;    /* for names */
+    /* `step` only. */
+    LLVMValueRef args, arena_base, inputs, vars, kernels;
+    LLVMValueRef *consts;       /* globals by node id; NULL: not made yet */
+    struct kernel *functions;
+    int count;                  /* of opaque constants */
+};
+
+/* build.c: small pieces of IR */
+LLVMTypeRef vector_of(LLVMTypeRef t, int lanes);
+LLVMValueRef whole(struct gen *g, int64_t value);                       /* an i64 constant */
+LLVMValueRef splat(struct gen *g, LLVMValueRef scalar, int lanes);
+LLVMValueRef number(struct gen *g, enum elem e, double real, int64_t value, int lanes); /* a constant: real for floats */
+/* Overloaded by the first operand's type. */
+LLVMValueRef intrinsic(struct gen *g, const char *name, int count, LLVMValueRef *operands);
+LLVMTypeRef memory_type(struct gen *g, enum elem e);
+LLVMValueRef element(struct gen *g, LLVMValueRef base, enum elem e, LLVMValueRef index); /* the address of base[index] */
+/* |mask| is NULL or <lanes x i1>; lanes outside it are read as zero and not written. */
+LLVMValueRef load(struct gen *g, enum elem e, LLVMValueRef address, int lanes, LLVMValueRef mask);
+void store(struct gen *g, enum elem e, LLVMValueRef address, LLVMValueRef value, int lanes, LLVMValueRef mask);
+/* The mask of lanes i with i < count. */
+LLVMValueRef lanes_below(struct gen *g, LLVMValueRef count, int lanes);
+LLVMBasicBlockRef block(struct gen *g, const char *part);               /* "fused.12.part" at the end of the function */
+/* Calls a function of runtime.def, which returns an i32. */
+LLVMValueRef call_runtime(struct gen *g, const char *name, int count, LLVMValueRef *operands);
+void copy_bytes(struct gen *g, LLVMValueRef to, LLVMValueRef from, LLVMValueRef bytes);
+void zero_bytes(struct gen *g, LLVMValueRef to, LLVMValueRef bytes);
+
+struct size size_of_dim(int64_t dim);
+struct size size_times(struct size a, struct size b);
+bool size_equal(struct size a, struct size b);
+struct size size_span(const struct type *t, int from, int to);
+static inline bool size_is(struct size s, int64_t n) { return s.factor == n && (s.power == 0 || n == 0); }
+static inline bool size_constant(struct size s) { return s.power == 0 || s.factor == 0; }
+LLVMValueRef size_value(struct gen *g, struct size s);                  /* i64 */
+
+/* for (index = start; index < bound; index += step), at least one turn. A loop that has exactly one turn for certain is
+ * no loop. */
+struct loop {
+    bool real;
+    LLVMBasicBlockRef before, body, skip;
+    LLVMValueRef index, bound;
+    int64_t step;
+};
+void loop_begin(struct gen *g, struct loop *l, LLVMValueRef start, LLVMValueRef bound, int64_t step);
+/* The same where there may be no turn; such a loop carries nothing. */
+void loop_begin_guarded(struct gen *g, struct loop *l, LLVMValueRef start, LLVMValueRef bound, int64_t step);
+/* A value that is carried around: |start| in the first turn. Directly after loop_begin; loop_next gives its value for the
+ * next turn, which is also its value behind the loop. */
+LLVMValueRef loop_carry(struct gen *g, const struct loop *l, LLVMValueRef start);
+void loop_next(struct gen *g, const struct loop *l, LLVMValueRef carried, LLVMValueRef next);
+void loop_end(struct gen *g, struct loop *l);
+
+/* emit_map.c: the bodies of math.def on scalars or vectors. |e| is the element type of the last operand. */
+LLVMValueRef emit_map(struct gen *g, enum op op, enum elem e, const LLVMValueRef *in, int lanes);
+LLVMValueRef emit_cast(struct gen *g, enum elem from, enum elem to, LLVMValueRef value, int lanes);
+
+/* nest.c: loops over a common shape (the domain), in which items compute values from arrays. */
+enum axis_kind {
+    AXIS_OUT,   /* an axis of the results */
+    AXIS_SEQ,   /* reduced one element after the other */
+    AXIS_LANE   /* reduced in 16 lanes */
+};
+enum { REDUCE_LANES = 16, NEST_ARRAYS = 64 };
+
+/* An array that a nest reads or writes: element at coordinates x lies at base[sum of x[i] * stride[i]]. */
+struct array {
+    LLVMValueRef base;
+    enum elem elem;
+    struct size stride[RANK_MAX];
+    LLVMValueRef at[RANK_MAX + 1];  /* of the nest: address inside its loops */
+};
+
+/* A value at each point of the domain. */
+struct item {
+    enum op op;                 /* INPUT: an element of array `array` */
+    const struct node *node;    /* CONST, ROWS, CAST: for the attribute and types */
+    enum elem elem;
+    int nin, *in;               /* items */
+    int array;
+    bool needed, vector, wanted;
+    unsigned axes;              /* it depends on */
+    int level;                  /* in this many loops */
+    LLVMValueRef value, wide;   /* its value; a scalar that vectors use: all lanes */
+};
+
+struct result {
+    int item, array;
+    enum op reduce;             /* OP_COUNT: none */
+    struct size count;          /* of the elements of a mean */
+    LLVMValueRef part;          /* of the nest: the reduction over the loops inside */
+};
+
+struct nest {
+    int rank;
+    struct size dim[RANK_MAX];
+    uint8_t kind[RANK_MAX];
+    struct item *items;
+    int nitems;
+    struct array *arrays;
+    int narrays;
+    struct result *results;
+    int nresults;
+    /* Set by nest_emit. */
+    int order[RANK_MAX], nloops, out_loops; /* axes from the outermost loop in */
+    int vector_loop;            /* 1..nloops; 0: none */
+    int lanes, now;             /* of the vector loop; of the code that is being emitted */
+    LLVMValueRef mask;          /* of the turn that is being emitted */
+    bool empty;                 /* reductions over nothing */
+    LLVMValueRef index[RANK_MAX + 1];
+    LLVMValueRef bound[RANK_MAX + 1];
+};
+void nest_emit(struct gen *g, struct nest *n);
+/* Sets `needed` of the items that the results need. */
+void nest_mark(struct nest *n);
+/* Strides of a dense array of |t| that is broadcast to |shape|, aligned at the last axis. */
+void array_dense(struct array *a, const struct type *t, const struct type *shape);
+
+/* emit_reduce.c */
+LLVMValueRef reduce_start(struct gen *g, enum op reduce, enum elem e, int lanes);
+LLVMValueRef reduce_step(struct gen *g, enum op reduce, enum elem e, LLVMValueRef acc, LLVMValueRef value, int lanes);
+LLVMValueRef reduce_tree(struct gen *g, enum op reduce, enum elem e, LLVMValueRef lanes);
+LLVMValueRef reduce_finish(struct gen *g, const struct result *r, enum elem e, LLVMValueRef total, int lanes);
+/* The kinds of the axes of an operand of type |t| whose axes |axes| are reduced. */
+void reduce_kinds(const struct type *t, uint32_t axes, uint8_t kind[RANK_MAX]);
+
+/* Emitters of kernels. out[i] is the address of result i (NULL: nobody reads it), in[i] that of operand i. */
+struct operands {
+    LLVMValueRef *out, *in;
+};
+typedef void emit_fn(struct gen *g, const struct node *n, const struct operands *o);
+emit_fn emit_group;     /* MAP, CAST, BROADCAST, REDUCE, FUSED: emit_fused.c */
+emit_fn emit_arg;       /* ARGMAX, ARGMIN: emit_reduce.c */
+emit_fn emit_matmul;
+emit_fn emit_transpose, emit_slice, emit_pad, emit_concat, emit_gather, emit_scatter_add, emit_one_hot;
+
+/* emit.c: the whole graph. Reports and returns false if a node cannot be compiled. */
+bool emit_graph(struct gen *g);
+
+#endif

@@ -1,0 +1,214 @@
+/* emit_fused: elementwise nodes, reductions and groups of them as nests. A node alone is a group of one.
+ *
+ * Results of one shape and of the same reduced axes share a nest; a group with several kinds has a nest for each, in
+ * which only what its results need is computed again. */
+#include "codegen/emit.h"
+
+struct group {
+    const struct node *node;
+    const struct operands *operands;
+    struct item *items;
+    int nitems;
+    const struct type **types;  /* of the items */
+    struct output {
+        int item;
+        const struct node *reduce;  /* NULL: none */
+        const struct type *type;
+        LLVMValueRef address;       /* NULL: nobody reads it */
+        bool done;
+    } *outputs;
+    int noutputs;
+};
+
+static int
+add_item(struct group *gr, enum op op, const struct node *n)
+{
+    gr->items[gr->nitems] = (struct item){.op = op, .node = n, .elem = (enum elem)n->type.elem};
+    gr->types[gr->nitems] = &n->type;
+    return gr->nitems++;
+}
+
+static void
+set_operands(struct gen *g, struct item *it, int nin)
+{
+    it->nin = nin;
+    it->in = ARENA_ARRAY(g->arena, int, nin);
+}
+
+static bool
+is_reduce(const struct node *n)
+{
+    return op_info[n->op].class == CLASS_REDUCE;
+}
+
+static void
+alloc_group(struct gen *g, struct group *gr, int items, int outputs)
+{
+    gr->items = ARENA_ARRAY(g->arena, struct item, items);
+    gr->types = ARENA_ARRAY(g->arena, const struct type *, items);
+    gr->outputs = ARENA_ARRAY(g->arena, struct output, outputs);
+    gr->noutputs = outputs;
+}
+
+/* Items of a body: its nodes but the reductions. item.array is the number of the operand. */
+static void
+group_of_body(struct gen *g, struct group *gr, const struct graph *body)
+{
+    int *item_of = ARENA_ARRAY(g->arena, int, body->count);
+    alloc_group(g, gr, body->count, body->noutputs);
+    for (int i = 0, input = 0; i < body->count; i++) {
+        const struct node *n = body->nodes[i];
+        if (is_reduce(n))
+            continue;
+        int at = item_of[n->id] = add_item(gr, (enum op)n->op, n);
+        if (n->op == OP_INPUT)
+            gr->items[at].array = input++;
+        set_operands(g, &gr->items[at], n->nin);
+        for (int k = 0; k < n->nin; k++)
+            gr->items[at].in[k] = item_of[n->in[k]->id];
+    }
+    for (int i = 0; i < body->noutputs; i++) {
+        const struct node *n = body->outputs[i].node;
+        bool reduce = is_reduce(n);
+        gr->outputs[i] = (struct output){.type = &n->type, .address = gr->operands->out[i]};
+        gr->outputs[i].reduce = reduce ? n : NULL;
+        gr->outputs[i].item = item_of[reduce ? n->in[0]->id : n->id];
+    }
+}
+
+static void
+group_of_node(struct gen *g, struct group *gr, const struct node *n)
+{
+    alloc_group(g, gr, n->nin + 1, 1);
+    for (int k = 0; k < n->nin; k++) {
+        int at = add_item(gr, node_is_number(n->in[k]) ? OP_CONST : OP_INPUT, n->in[k]);
+        gr->items[at].array = k;
+    }
+    int value = 0;
+    if (!is_reduce(n)) {
+        value = add_item(gr, (enum op)n->op, n);
+        set_operands(g, &gr->items[value], n->nin);
+        for (int k = 0; k < n->nin; k++)
+            gr->items[value].in[k] = k;
+    }
+    gr->outputs[0] = (struct output){.item = value, .type = &n->type, .address = gr->operands->out[0]};
+    gr->outputs[0].reduce = is_reduce(n) ? n : NULL;
+}
+
+static uint32_t
+reduced_axes(const struct output *o)
+{
+    return o->reduce ? o->reduce->attr->axes.axes : 0;
+}
+
+/* Whether |o| can be a result of the nest that is made for |first|. */
+static bool
+fits_nest(const struct group *gr, const struct output *first, const struct output *o)
+{
+    return !o->done && o->address && type_same_shape(gr->types[first->item], gr->types[o->item]) &&
+           (!o->reduce || !first->reduce || reduced_axes(o) == reduced_axes(first));
+}
+
+/* The array of a result: the reduced axes have stride 0. */
+static void
+result_array(struct array *a, const struct output *o, const struct type *domain)
+{
+    uint32_t axes = reduced_axes(o);
+    struct size stride = {1, 0};
+    for (int i = domain->rank - 1; i >= 0; i--) {
+        bool reduced = axes >> i & 1;
+        a->stride[i] = reduced ? (struct size){0, 0} : stride;
+        if (!reduced)
+            stride = size_times(stride, size_of_dim(domain->dim[i]));
+    }
+}
+
+static struct size
+reduced_count(const struct output *o, const struct type *domain)
+{
+    struct size count = {1, 0};
+    for (int i = 0; i < domain->rank; i++)
+        if (reduced_axes(o) >> i & 1)
+            count = size_times(count, size_of_dim(domain->dim[i]));
+    return count;
+}
+
+static void
+add_result(struct nest *n, struct output *o, const struct type *domain)
+{
+    struct array *a = &n->arrays[n->narrays];
+    *a = (struct array){.base = o->address, .elem = (enum elem)o->type->elem};
+    result_array(a, o, domain);
+    n->results[n->nresults++] = (struct result){.item = o->item, .array = n->narrays++,
+                                                .reduce = o->reduce ? (enum op)o->reduce->op : OP_COUNT,
+                                                .count = reduced_count(o, domain)};
+    o->done = true;
+}
+
+/* A nest for |first| and the outputs that fit it. */
+static void
+emit_nest(struct gen *g, struct group *gr, struct output *first)
+{
+    const struct type *domain = gr->types[first->item];
+    struct nest n = {.rank = domain->rank, .nitems = gr->nitems};
+    n.items = ARENA_ARRAY(g->arena, struct item, gr->nitems);
+    n.arrays = ARENA_ARRAY(g->arena, struct array, gr->nitems + gr->noutputs);
+    n.results = ARENA_ARRAY(g->arena, struct result, gr->noutputs);
+    for (int i = 0; i < n.nitems; i++)
+        n.items[i] = gr->items[i];
+    for (int i = 0; i < domain->rank; i++)
+        n.dim[i] = size_of_dim(domain->dim[i]);
+    reduce_kinds(domain, reduced_axes(first), n.kind);
+    for (int i = 0; i < gr->noutputs; i++)
+        if (fits_nest(gr, first, &gr->outputs[i]))
+            add_result(&n, &gr->outputs[i], domain);
+    nest_mark(&n);
+    for (int i = 0; i < n.nitems; i++) {
+        struct item *it = &n.items[i];
+        if (!it->needed || it->op != OP_INPUT)
+            continue;
+        n.arrays[n.narrays] = (struct array){.base = gr->operands->in[it->array], .elem = it->elem};
+        array_dense(&n.arrays[n.narrays], gr->types[i], domain);
+        it->array = n.narrays++;
+    }
+    nest_emit(g, &n);
+}
+
+/* Whether the domain of |a| comes before that of |b|: what is broadcast to a larger domain is read before a result of its
+ * own shape takes its memory over. */
+static bool
+larger(const struct type *a, const struct type *b)
+{
+    struct size x = size_span(a, 0, a->rank), y = size_span(b, 0, b->rank);
+    if (a->rank != b->rank)
+        return a->rank > b->rank;
+    return x.power != y.power ? x.power > y.power : x.factor > y.factor;
+}
+
+/* The next output that begins a nest: reductions first, so that what is only stored goes along with one of them. */
+static struct output *
+next_output(struct group *gr)
+{
+    struct output *best = NULL;
+    for (int i = 0; i < gr->noutputs; i++) {
+        struct output *o = &gr->outputs[i];
+        if (o->done || !o->address)
+            continue;
+        bool reduces_more = best && o->reduce && !best->reduce, reduces_less = best && best->reduce && !o->reduce;
+        if (!best || reduces_more || (!reduces_less && larger(gr->types[o->item], gr->types[best->item])))
+            best = o;
+    }
+    return best;
+}
+
+void
+emit_group(struct gen *g, const struct node *n, const struct operands *o)
+{
+    struct group gr = {.node = n, .operands = o};
+    if (n->op == OP_FUSED)
+        group_of_body(g, &gr, n->body);
+    else
+        group_of_node(g, &gr, n);
+    for (struct output *first; (first = next_output(&gr));)
+        emit_nest(g, &gr, first);
+}

@@ -1,0 +1,29 @@
+#include "codegen/runtime_calls.h"
+
+int32_t
+code_random(int32_t op, int32_t elem, uint64_t stream, double from, double to, int64_t count, const int64_t *seed,
+            const int64_t *step, void *out, struct kernel_context *k)
+{
+    struct attr attr = {.stream = {stream, from, to}};
+    struct node number = {.op = OP_INPUT, .type = type_scalar(ELEM_I64)};
+    struct node n = {.op = (uint16_t)op, .nin = 2, .in = (struct node *[]){&number, &number}, .attr = &attr};
+    n.type = (struct type){.elem = (uint8_t)elem, .rank = 1, .dim = {count}};
+    /* The kernel reads its operands only. */
+    struct tensor seeds = {type_scalar(ELEM_I64), (void *)seed}, steps = {type_scalar(ELEM_I64), (void *)step};
+    struct tensor result = {n.type, out};
+    return kernel_run(&n, (const struct tensor *const[]){&seeds, &steps}, &result, k);
+}
+
+int32_t
+code_gemm(int32_t elem, int32_t transpose_a, int32_t transpose_b, int64_t batch, int64_t m, int64_t n, int64_t k,
+          const void *a, const void *b, void *c, struct kernel_context *context)
+{
+    struct attr attr = {.matmul = {transpose_a != 0, transpose_b != 0}};
+    struct type ta = {.elem = (uint8_t)elem, .rank = 3, .dim = {batch, transpose_a ? k : m, transpose_a ? m : k}};
+    struct type tb = {.elem = (uint8_t)elem, .rank = 3, .dim = {batch, transpose_b ? n : k, transpose_b ? k : n}};
+    struct node na = {.op = OP_INPUT, .type = ta}, nb = {.op = OP_INPUT, .type = tb};
+    struct node product = {.op = OP_MATMUL, .nin = 2, .in = (struct node *[]){&na, &nb}, .attr = &attr};
+    product.type = (struct type){.elem = (uint8_t)elem, .rank = 3, .dim = {batch, m, n}};
+    struct tensor x = {ta, (void *)a}, y = {tb, (void *)b}, z = {product.type, c};
+    return kernel_run(&product, (const struct tensor *const[]){&x, &y}, &z, context);
+}

@@ -1,0 +1,14 @@
+/* runtime_calls: functions with simple types that generated code calls (runtime.def). They return 0 if memory is short,
+ * else 1. */
+#ifndef NNC_CODEGEN_RUNTIME_CALLS_H
+#define NNC_CODEGEN_RUNTIME_CALLS_H
+#include "runtime/kernels.h"
+
+/* |count| numbers of the RANDOM operation |op| into |out|; |seed| and |step| are its operands. */
+int32_t code_random(int32_t op, int32_t elem, uint64_t stream, double from, double to, int64_t count, const int64_t *seed,
+                    const int64_t *step, void *out, struct kernel_context *k);
+/* |batch| products [m, k] @ [k, n] that lie one after the other, by the kernel of the other modes: with its calls of
+ * OpenBLAS. */
+int32_t code_gemm(int32_t elem, int32_t transpose_a, int32_t transpose_b, int64_t batch, int64_t m, int64_t n, int64_t k,
+                  const void *a, const void *b, void *c, struct kernel_context *context);
+#endif

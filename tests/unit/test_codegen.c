@@ -1,0 +1,602 @@
+/* codegen: compiled graphs give the bits of graph mode, for every vector width, with and without LLVM's passes, fused or
+ * not. */
+#include "codegen/codegen.h"
+#include "passes/pass.h"
+#include "runtime/blas.h"
+#include "runtime/exec.h"
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const int64_t sizes[] = {1, 2, 3, 15, 16, 17, 31, 33};
+enum { SIZES = 8, ROWS_MOST = 33, TEXT_MAX = 4096, VARS_MAX = 8, INPUTS_MAX = 8 };
+
+/* ---- data ---- */
+
+static uint64_t
+next_random(uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return *state >> 33;
+}
+
+/* Numbers of all kinds: small, large, equal ones, zeros of both signs, infinities, NaN. Names that begin with "i":
+ * indices from -1 to 8; with "p": positive. */
+static double
+odd_number(uint64_t *state, const char *name)
+{
+    static const double special[] = {0, -0.0, INFINITY, -INFINITY, NAN, 1, -1, 0.5, 88.5, -90, 1e30, -1e-30,
+                                     1.17549435e-38, 3e38, 2.5, -2.5};
+    uint64_t kind = next_random(state) % 8;
+    double x = (double)next_random(state) / 0x1p31 * 6 - 3;
+    if (name[0] == 'i')
+        return (double)(next_random(state) % 10) - 1;
+    if (name[0] == 'p')
+        return fabs(x) + 0.125;
+    return kind == 0 ? special[next_random(state) % 16] : kind == 1 ? rint(x) : x;
+}
+
+static void
+fill(struct tensor *t, const char *name, uint64_t seed)
+{
+    uint64_t state = seed * 977 + 5;
+    for (int64_t i = 0; i < tensor_count(t); i++) {
+        double x = odd_number(&state, name);
+        int64_t whole = (int64_t)(next_random(&state) << 20);
+        if (isfinite(x) && fabs(x) < 1e9)
+            whole = (int64_t)(name[0] == 'i' ? x : x * 100);
+        switch ((enum elem)t->type.elem) {
+        case ELEM_F32: ((float *)t->data)[i] = (float)x; break;
+        case ELEM_F64: ((double *)t->data)[i] = fabs(x) < 2.3e-308 ? 0 : x; break;
+        case ELEM_I32: ((int32_t *)t->data)[i] = (int32_t)whole; break;
+        case ELEM_I64: ((int64_t *)t->data)[i] = whole; break;
+        case ELEM_U8: ((uint8_t *)t->data)[i] = (uint8_t)whole; break;
+        default: ((uint8_t *)t->data)[i] = whole & 1; break;
+        }
+    }
+}
+
+/* Whether the bits are equal; any NaN equals any other. */
+static bool
+same_bits(const struct type *t, const void *a, const void *b, int64_t *out_at)
+{
+    int64_t count = type_count(t, 0), size = (int64_t)elem_size((enum elem)t->elem);
+    for (int64_t i = 0; i < count; i++) {
+        const char *x = (const char *)a + i * size, *y = (const char *)b + i * size;
+        bool nan = (t->elem == ELEM_F32 && isnan(*(const float *)x) && isnan(*(const float *)y)) ||
+                   (t->elem == ELEM_F64 && isnan(*(const double *)x) && isnan(*(const double *)y));
+        *out_at = i;
+        if (!nan && memcmp(x, y, (size_t)size))
+            return false;
+    }
+    return true;
+}
+
+/* ---- one graph ---- */
+
+struct fixture {
+    struct arena arena;
+    struct diag diag;
+    struct codegen gen;
+};
+
+static void
+setup(struct fixture *f)
+{
+    arena_init(&f->arena, NULL);
+    diag_init(&f->diag, &f->arena);
+    cr_assert(codegen_load(&f->gen, &f->diag), "%s", f->diag.first->message);
+}
+
+static void
+teardown(struct fixture *f)
+{
+    codegen_unload(&f->gen);
+    arena_free(&f->arena);
+}
+
+static const char *
+said(const struct fixture *f)
+{
+    return f->diag.first ? f->diag.first->message : "nothing";
+}
+
+/* Reads the graph, with |d| for each '#', and runs the passes for |rows| rows at most. */
+static struct graph *
+planned(struct fixture *f, const char *text, int64_t d, int64_t rows, bool fuse)
+{
+    char full[TEXT_MAX];
+    size_t at = 0;
+    for (const char *p = text; *p; p++)
+        at += (size_t)(*p == '#' ? snprintf(full + at, sizeof full - at, "%d", (int)d)
+                                 : snprintf(full + at, sizeof full - at, "%c", *p));
+    cr_assert(at < sizeof full);
+    struct module *m = module_read(&f->arena, full, at, 1, &f->diag);
+    cr_assert(m, "%s\n%s", said(f), full);
+    struct graph *g = m->graphs[0];
+    g->max_rows = rows;
+    cr_assert(passes_run(g, fuse ? 0 : 1u << PASS_FUSE, PASS_PLAN, true, &f->diag), "%s\n%s", said(f), full);
+    return g;
+}
+
+static int
+find_vars(const struct graph *g, const struct node **vars)
+{
+    int count = 0;
+    for (int i = 0; i < g->count; i++)
+        if (g->nodes[i]->op == OP_VAR) {
+            int index = g->nodes[i]->attr->name.index;
+            vars[index] = g->nodes[i];
+            count = index + 1 > count ? index + 1 : count;
+        }
+    return count;
+}
+
+static void
+run_code(struct fixture *f, const struct graph *g, code_fn *code, void *const *inputs, struct tensor *vars, void *arena,
+         int64_t rows, enum gemm gemm)
+{
+    struct kernel_context context = {.rows = rows, .gemm = gemm};
+    void *addresses[VARS_MAX];
+    for (int i = 0; i < VARS_MAX; i++)
+        addresses[i] = vars[i].data;
+    unsigned before = float_enter();
+    cr_assert(code(&(struct code_args){arena, inputs, addresses, rows, &context}));
+    float_leave(before);
+    kernel_context_free(&context);
+}
+
+static double
+value_at(const struct type *t, const void *data, int64_t i)
+{
+    return t->elem == ELEM_F32 ? (double)((const float *)data)[i] : t->elem == ELEM_F64 ? ((const double *)data)[i] : 0;
+}
+
+static void
+expect_equal(const struct type *t, const void *wanted, const void *got, const char *what, const struct graph *g,
+             int64_t rows, int width)
+{
+    int64_t at;
+    if (same_bits(t, wanted, got, &at))
+        return;
+    char buffer[TYPE_TEXT];
+    double a = value_at(t, wanted, at), b = value_at(t, got, at);
+    cr_assert(false, "%s %s differs at %lld (%a, not %a), N = %lld, width %d:\n%s", what, type_text(t, ",", buffer),
+              (long long)at, b, a, (long long)rows, width, graph_text(g, g->arena, false));
+}
+
+/* Runs |g| in graph mode and compiled on |rows| rows and compares all outputs and variables, for two steps. */
+static void
+compare_runs(struct fixture *f, struct graph *g, code_fn *code, int64_t rows, const struct code_options *options)
+{
+    const struct node *var_nodes[VARS_MAX] = {NULL};
+    struct tensor inputs[INPUTS_MAX], wanted[VARS_MAX] = {{{0}, NULL}}, got[VARS_MAX] = {{{0}, NULL}};
+    void *data[INPUTS_MAX];
+    int nvars = find_vars(g, var_nodes);
+    for (int i = 0; i < g->ninputs; i++) {
+        struct type t = type_at(&g->inputs[i]->type, rows);
+        inputs[i] = tensor_new(&t);
+        data[i] = inputs[i].data;
+    }
+    for (int i = 0; i < nvars; i++) {
+        wanted[i] = tensor_new(&var_nodes[i]->type);
+        got[i] = tensor_new(&var_nodes[i]->type);
+        fill(&wanted[i], var_nodes[i]->attr->name.name, (uint64_t)i + 100);
+        memcpy(got[i].data, wanted[i].data, (size_t)tensor_bytes(&wanted[i]));
+    }
+    struct type bytes = {.elem = ELEM_U8, .rank = 1, .dim = {g->arena_bytes}};
+    struct tensor arena = tensor_new(&bytes);
+    struct exec *e = exec_new(g, wanted, options->gemm, &f->diag);
+    cr_assert(e, "%s", said(f));
+    for (int step = 0; step < 2; step++) {
+        for (int i = 0; i < g->ninputs; i++)
+            fill(&inputs[i], g->inputs[i]->attr->name.name, (uint64_t)(i + 17 * step + 1));
+        memset(arena.data, 0xee, (size_t)g->arena_bytes);
+        cr_assert(exec_run(e, data, rows));
+        run_code(f, g, code, data, got, arena.data, rows, options->gemm);
+        for (int i = 0; i < g->noutputs; i++) {
+            struct tensor out = exec_output(e, i);
+            const void *address = value_address(g->outputs[i].node, arena.data, data, got);
+            if (address)
+                expect_equal(&out.type, out.data, address, "an output", g, rows, options->vector_width);
+        }
+        for (int i = 0; i < nvars; i++)
+            expect_equal(&wanted[i].type, wanted[i].data, got[i].data, "a variable", g, rows, options->vector_width);
+    }
+    exec_free(e);
+    tensor_free(&arena);
+    for (int i = 0; i < g->ninputs; i++)
+        tensor_free(&inputs[i]);
+    for (int i = 0; i < nvars; i++) {
+        tensor_free(&wanted[i]);
+        tensor_free(&got[i]);
+    }
+}
+
+static void
+check_ir(struct fixture *f, const struct graph *g, const struct code_options *options)
+{
+    char *ir = f->gen.text(g, options, false, &f->arena, &f->diag);
+    cr_assert(ir, "%s", said(f));
+    cr_assert(!strstr(ir, "fmuladd") && !strstr(ir, " fast ") && !strstr(ir, " contract ") && !strstr(ir, " reassoc "),
+              "%s", ir);
+}
+
+static void
+check_options(struct fixture *f, struct graph *g, const struct code_options *options)
+{
+    check_ir(f, g, options);
+    struct code *c = f->gen.compile(g, options, &f->diag);
+    cr_assert(c, "%s", said(f));
+    for (int r = 0; r < SIZES; r++)
+        compare_runs(f, g, f->gen.function(c), sizes[r], options);
+    f->gen.free(c);
+}
+
+/* All widths and passes; '#' in |text| takes |count| of the sizes. */
+static void
+check_sized(const char *text, int count, const int64_t *d, bool blas)
+{
+    static const int widths[] = {4, 8, 16, 0};
+    struct fixture f;
+    setup(&f);
+    for (int i = 0; i < count; i++)
+        for (int fuse = 0; fuse < 2; fuse++) {
+            struct graph *g = planned(&f, text, d[i], ROWS_MOST, fuse);
+            for (int w = 0; w < 4; w++)
+                for (int passes = 0; passes < (w == 2 ? 2 : 1); passes++) {
+                    struct code_options options = {.vector_width = widths[w], .llvm_passes = passes};
+                    options.gemm = blas ? GEMM_OPENBLAS : GEMM_NNC;
+                    check_options(&f, g, &options);
+                }
+        }
+    teardown(&f);
+}
+
+static void
+check(const char *text)
+{
+    check_sized(text, 1, sizes, false);
+}
+
+/* ---- elementwise ---- */
+
+Test(codegen, arithmetic)
+{
+    check("graph g(x: f32[N,10], y: f32[N,10], b: f32[10], c: f32[N,1]) {\n"
+          "  %1 = add x, y : f32[N,10]\n"
+          "  %2 = mul %1, b : f32[N,10]\n"
+          "  %3 = sub %2, c : f32[N,10]\n"
+          "  %4 = div %3, y : f32[N,10]\n"
+          "  %5 = fma x, b, c : f32[N,10]\n"
+          "  %6 = max %5, %4 : f32[N,10]\n"
+          "  %7 = min %6, x : f32[N,10]\n"
+          "  %8 = floordiv x, y : f32[N,10]\n"
+          "  return %4 \"a\", %5 \"b\", %7 \"c\", %8 \"d\"\n}\n");
+}
+
+Test(codegen, functions)
+{
+    static const char *const names[] = {"neg",   "abs", "sign",  "floor", "round",   "sqrt", "exp", "expm1",
+                                        "log", "log1p", "tanh", "sigmoid", "erf",  "sin", "cos"};
+    static const char *const elems[] = {"f32", "f64"};
+    for (size_t e = 0; e < 2; e++)
+        for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+            char text[TEXT_MAX];
+            snprintf(text, sizeof text, "graph g(x: %s[N]) {\n  %%1 = %s x : %s[N]\n  return %%1 \"y\"\n}\n", elems[e],
+                     names[i], elems[e]);
+            check(text);
+        }
+}
+
+Test(codegen, power)
+{
+    check("graph g(x: f32[N,3], y: f32[N,3]) {\n  %1 = pow x, y : f32[N,3]\n  return %1 \"y\"\n}\n");
+    check("graph g(x: f64[N,3], y: f64[N,3]) {\n  %1 = pow x, y : f64[N,3]\n  return %1 \"y\"\n}\n");
+}
+
+Test(codegen, whole_numbers)
+{
+    static const char *const elems[] = {"i32", "i64", "u8"};
+    for (size_t e = 0; e < 3; e++) {
+        char text[TEXT_MAX];
+        const char *t = elems[e];
+        snprintf(text, sizeof text,
+                 "graph g(x: %s[N,3], y: %s[N,3], i: %s[3]) {\n"
+                 "  %%1 = add x, y : %s[N,3]\n  %%2 = mul %%1, y : %s[N,3]\n  %%3 = sub %%2, x : %s[N,3]\n"
+                 "  %%4 = floordiv x, i : %s[N,3]\n  %%5 = min %%4, x : %s[N,3]\n  %%6 = max %%3, y : %s[N,3]\n"
+                 "  %%7 = neg x : %s[N,3]\n  %%8 = abs %%7 : %s[N,3]\n  %%9 = sign %%3 : %s[N,3]\n"
+                 "  %%10 = lt x, y : bool[N,3]\n  %%11 = le x, i : bool[N,3]\n  %%12 = eq x, y : bool[N,3]\n"
+                 "  %%13 = where %%10, %%8, %%9 : %s[N,3]\n"
+                 "  return %%5 \"a\", %%6 \"b\", %%13 \"c\", %%11 \"d\", %%12 \"e\"\n"
+                 "}\n", t, t, t, t, t, t, t, t, t, t, t, t, t);
+        check(text);
+    }
+}
+
+Test(codegen, conditions)
+{
+    check("graph g(x: f32[N,5], y: f32[5], b: bool[N,5]) {\n"
+          "  %1 = lt x, y : bool[N,5]\n  %2 = le y, x : bool[N,5]\n  %3 = eq x, x : bool[N,5]\n  %4 = ne x, y : bool[N,5]\n"
+          "  %5 = and %1, b : bool[N,5]\n  %6 = or %2, %5 : bool[N,5]\n  %7 = not %6 : bool[N,5]\n"
+          "  %8 = eq %7, b : bool[N,5]\n"
+          "  %9 = where b, x, y : f32[N,5]\n  %10 = where %8, %3, %4 : bool[N,5]\n  %11 = ne b, %3 : bool[N,5]\n"
+          "  return %7 \"a\", %8 \"b\", %9 \"c\", %10 \"d\", %11 \"e\"\n}\n");
+}
+
+Test(codegen, casts)
+{
+    static const char *const elems[] = {"f32", "f64", "i32", "i64", "u8", "bool"};
+    for (size_t from = 0; from < 6; from++) {
+        char text[TEXT_MAX];
+        int at = snprintf(text, sizeof text, "graph g(x: %s[N,3]) {\n", elems[from]), line = 0;
+        for (size_t to = 0; to < 6; to++)
+            if (to != from)
+                at += snprintf(text + at, sizeof text - (size_t)at, "  %%%d = cast x : %s[N,3]\n", ++line, elems[to]);
+        snprintf(text + at, sizeof text - (size_t)at, "  return %%1 \"a\", %%2 \"b\", %%3 \"c\", %%4 \"d\", %%5 \"e\"\n}\n");
+        check(text);
+    }
+}
+
+Test(codegen, numbers)
+{
+    check("graph g(x: f32[N,3], lr: f64[], n: i64[]) {\n"
+          "  %1 = rows : f64[]\n  %2 = div 1:f64, %1 : f64[]\n  %3 = mul %2, lr : f64[]\n  %4 = cast %3 : f32[]\n"
+          "  %5 = mul x, %4 : f32[N,3]\n  %6 = add n, 3:i64 : i64[]\n  %7 = cast %6 : f32[]\n  %8 = add %5, %7 : f32[N,3]\n"
+          "  %9 = mul 1.17549435e-38, 0.75 : f32[]\n  %10 = add x, %9 : f32[N,3]\n  %11 = div %9, %9 : f32[]\n"
+          "  return %8 \"a\", %3 \"b\", %10 \"c\", %11 \"d\"\n}\n");
+}
+
+Test(codegen, broadcasts)
+{
+    check_sized("graph g(x: f32[N,#], a: f32[#], b: f32[N,1], c: f32[]) {\n"
+                "  %1 = broadcast a : f32[N,#]\n  %2 = broadcast b : f32[N,#]\n  %3 = broadcast c : f32[N,#]\n"
+                "  %4 = add %1, %2 : f32[N,#]\n  %5 = mul %4, x : f32[N,#]\n  %6 = mul a, a : f32[#]\n"
+                "  %7 = add %6, b : f32[N,#]\n"
+                "  %8 = broadcast c : f32[3,N,2]\n"
+                "  return %3 \"a\", %5 \"b\", %7 \"c\", %2 \"d\", %8 \"e\"\n}\n", SIZES, sizes, false);
+}
+
+/* ---- reductions ---- */
+
+Test(codegen, reductions_of_the_last_axis)
+{
+    check_sized("graph g(x: f32[N,#]) {\n"
+                "  %1 = sum x {axis=[1]} : f32[N]\n  %2 = prod x {axis=[1]} : f32[N]\n  %3 = mean x {axis=[1]} : f32[N]\n"
+                "  %4 = max_over x {axis=[1]} : f32[N]\n  %5 = min_over x {axis=[1], keep} : f32[N,1]\n"
+                "  return %1 \"a\", %2 \"b\", %3 \"c\", %4 \"d\", %5 \"e\"\n}\n", SIZES, sizes, false);
+}
+
+Test(codegen, reductions_of_the_first_axis)
+{
+    check_sized("graph g(x: f32[N,#]) {\n"
+                "  %1 = sum x {axis=[0]} : f32[#]\n  %2 = prod x {axis=[0]} : f32[#]\n  %3 = mean x {axis=[0]} : f32[#]\n"
+                "  %4 = max_over x {axis=[0], keep} : f32[1,#]\n  %5 = min_over x {axis=[0]} : f32[#]\n"
+                "  return %1 \"a\", %2 \"b\", %3 \"c\", %4 \"d\", %5 \"e\"\n}\n", SIZES, sizes, false);
+}
+
+Test(codegen, reductions_of_all_kinds)
+{
+    check_sized("graph g(x: f32[N,3,#], y: f64[N,#], i: i32[N,#], u: u8[#,N]) {\n"
+                "  %1 = sum x {axis=[0,1,2]} : f32[]\n  %2 = sum x {axis=[0,2]} : f32[3]\n"
+                "  %3 = mean x {axis=[0,1]} : f32[#]\n"
+                "  %4 = sum x {axis=[1]} : f32[N,#]\n  %5 = mean y {axis=[0,1]} : f64[]\n  %6 = sum y {axis=[0]} : f64[#]\n"
+                "  %7 = max_over i {axis=[1]} : i32[N]\n  %8 = sum u {axis=[0]} : u8[N]\n"
+                "  return %1 \"a\", %2 \"b\", %3 \"c\", %4 \"d\", %5 \"e\", %6 \"f\", %7 \"g\", %8 \"h\"\n"
+                "}\n", SIZES, sizes, false);
+}
+
+Test(codegen, fused_reductions)
+{
+    check_sized("graph g(x: f32[N,#], b: f32[#]) {\n"
+                "  %1 = add x, b : f32[N,#]\n  %2 = exp %1 : f32[N,#]\n  %3 = sum %2 {axis=[1], keep} : f32[N,1]\n"
+                "  %4 = div %2, %3 : f32[N,#]\n  %5 = sum %4 {axis=[0]} : f32[#]\n  %6 = mul %4, %4 : f32[N,#]\n"
+                "  %7 = mean %6 {axis=[0,1]} : f32[]\n  %8 = max_over %6 {axis=[1]} : f32[N]\n"
+                "  return %4 \"a\", %5 \"b\", %7 \"c\", %8 \"d\"\n}\n", SIZES, sizes, false);
+}
+
+Test(codegen, argmax)
+{
+    check_sized("graph g(x: f32[N,#], y: i64[#,N]) {\n"
+                "  %1 = argmax x {axis=[1]} : i32[N]\n  %2 = argmin x {axis=[0]} : i32[#]\n"
+                "  %3 = argmax y {axis=[0]} : i32[N]\n"
+                "  return %1 \"a\", %2 \"b\", %3 \"c\"\n}\n", SIZES, sizes, false);
+}
+
+/* ---- contractions ---- */
+
+Test(codegen, matmul)
+{
+    static const int64_t columns[] = {1, 2, 3, 15, 16, 17, 31, 33, 70, 130};
+    check_sized("graph g(x: f32[N,7], y: f32[N,#], p: f32[13,5]) {\n"
+                "  var %w: f32[7,#] = \"w\"\n  var %v: f32[#,7] = \"v\"\n  var %q: f32[#,13] = \"q\"\n"
+                "  %1 = matmul x, %w : f32[N,#]\n  %2 = matmul x, %v {transpose_b} : f32[N,#]\n"
+                "  %3 = matmul x, y {transpose_a} : f32[7,#]\n  %4 = matmul %q, p : f32[#,5]\n"
+                "  %5 = matmul p, %q {transpose_a, transpose_b} : f32[5,#]\n"
+                "  return %1 \"a\", %2 \"b\", %3 \"c\", %4 \"d\", %5 \"e\"\n}\n", 10, columns, false);
+}
+
+Test(codegen, matmul_of_rows)
+{
+    check_sized("graph g(x: f32[N,#], y: f32[N,#], z: f64[3,N,#], w: f64[3,#,4], v: f64[#,9], u: f32[#,N]) {\n"
+                "  %1 = matmul x, y {transpose_b} : f32[N,N]\n  %2 = matmul %1, y : f32[N,#]\n"
+                "  %3 = matmul z, w : f64[3,N,4]\n"
+                "  %4 = matmul z, v : f64[3,N,9]\n  %5 = matmul z, z {transpose_b} : f64[3,N,N]\n"
+                "  %6 = matmul z, z {transpose_a} : f64[3,#,#]\n"
+                "  %7 = matmul u, x : f32[#,#]\n"
+                "  return %2 \"a\", %3 \"b\", %4 \"c\", %5 \"d\", %6 \"e\", %7 \"f\"\n}\n", SIZES, sizes, false);
+}
+
+Test(codegen, matmul_long)
+{
+    static const int64_t lengths[] = {100, 700};
+    check_sized("graph g(x: f32[N,#], y: f32[3,#], z: f32[33,#]) {\n"
+                "  %1 = matmul x, y {transpose_b} : f32[N,3]\n  %2 = matmul x, z {transpose_b} : f32[N,33]\n"
+                "  %3 = matmul z, z {transpose_b} : f32[33,33]\n  %4 = matmul x, x {transpose_a} : f32[#,#]\n"
+                "  return %1 \"a\", %2 \"b\", %3 \"c\", %4 \"d\"\n}\n", 2, lengths, false);
+}
+
+Test(codegen, matmul_by_openblas)
+{
+    struct fixture f;
+    setup(&f);
+    bool loaded = blas_load(&f.diag);
+    teardown(&f);
+    if (!loaded)
+        cr_skip_test("no OpenBLAS");
+    check_sized("graph g(x: f32[N,7], y: f32[N,#], z: f64[2,N,3]) {\n"
+                "  %1 = matmul x, y {transpose_a} : f32[7,#]\n  %2 = matmul y, %1 {transpose_b} : f32[N,7]\n"
+                "  %3 = matmul z, z {transpose_a} : f64[2,3,3]\n"
+                "  return %1 \"a\", %2 \"b\", %3 \"c\"\n}\n", SIZES, sizes, true);
+}
+
+/* ---- movement ---- */
+
+Test(codegen, movement)
+{
+    static const int64_t d[] = {1, 2, 17};
+    check_sized("graph g(x: f32[N,3,#], b: bool[N,#]) {\n"
+                "  %1 = transpose x {perm=[2,0,1]} : f32[#,N,3]\n  %2 = transpose x {perm=[0,2,1]} : f32[N,#,3]\n"
+                "  %3 = slice x {start=[0,1,0], stop=[N,3,#]} : f32[N,2,#]\n  %4 = concat x, x {axis=0} : f32[2N,3,#]\n"
+                "  %5 = concat x, %3 {axis=1} : f32[N,5,#]\n  %6 = transpose b {perm=[1,0]} : bool[#,N]\n"
+                "  %7 = add %2, 1 : f32[N,#,3]\n  %8 = stop_gradient %7 : f32[N,#,3]\n  %9 = mul %8, %8 : f32[N,#,3]\n"
+                "  return %1 \"a\", %2 \"b\", %3 \"c\", %5 \"d\", %6 \"e\", %4 \"f\", %9 \"g\", %8 \"h\"\n}\n", 3, d, false);
+}
+
+Test(codegen, slices_and_pads)
+{
+    check("graph g(x: f32[N,5], y: i32[4,6]) {\n"
+          "  %1 = pad x {before=[N,2], after=[0,1]} : f32[2N,8]\n  %2 = pad y {before=[1,0], after=[0,3]} : i32[5,9]\n"
+          "  %3 = slice y {start=[1,2], stop=[3,6]} : i32[2,4]\n  %4 = concat x, x {axis=1} : f32[N,10]\n"
+          "  %5 = reshape %4 : f32[N,2,5]\n  %6 = sum %5 {axis=[1]} : f32[N,5]\n  %7 = concat y, y {axis=0} : i32[8,6]\n"
+          "  return %1 \"a\", %2 \"b\", %3 \"c\", %6 \"d\", %7 \"e\"\n}\n");
+}
+
+Test(codegen, indices)
+{
+    check_sized("graph g(i: i32[N], j: i64[N,2], u: u8[N], v: f32[N,#]) {\n"
+                "  var %t: f32[9,#] = \"t\"\n  var %s: f64[9] = \"s\"\n"
+                "  %1 = gather %t, i : f32[N,#]\n  %2 = gather %t, j : f32[N,2,#]\n  %3 = gather %s, i : f64[N]\n"
+                "  %4 = scatter_add i, v : f32[9,#]\n  %5 = one_hot i : f32[N,8]\n  %6 = one_hot j : i32[N,2,3]\n"
+                "  %7 = one_hot u : f64[N,5]\n"
+                "  %8 = scatter_add i, %3 : f64[9]\n"
+                "  return %1 \"a\", %2 \"b\", %4 \"c\", %5 \"d\", %6 \"e\", %7 \"f\", %8 \"g\"\n}\n", SIZES, sizes, false);
+}
+
+Test(codegen, constants)
+{
+    check("graph g(x: f32[N,3]) {\n"
+          "  %1 = const [1, 2.5, -3] : f32[3]\n  %2 = add x, %1 : f32[N,3]\n  %3 = const [1, 0, 2] : i32[3]\n"
+          "  %4 = gather %1, %3 : f32[3]\n"
+          "  %5 = const [true, false, true] : bool[3]\n  %6 = where %5, %2, x : f32[N,3]\n  %7 = reshape %1 : f32[3,1]\n"
+          "  %8 = matmul x, %7 : f32[N,1]\n"
+          "  return %6 \"a\", %4 \"b\", %8 \"c\"\n}\n");
+}
+
+/* ---- random numbers, variables, a whole step ---- */
+
+Test(codegen, random_numbers)
+{
+    check("graph g(x: f32[N,3], seed: i64[], step: i64[]) {\n"
+          "  %1 = random_uniform seed, step {stream=0x5, from=-1, to=2} : f32[N,3]\n"
+          "  %2 = random_normal seed, step {stream=0x6, from=0, to=1} : f64[N,3]\n"
+          "  %3 = random_bits seed, step {stream=0x7, from=0, to=0} : i32[N,3]\n  %4 = mul %1, x : f32[N,3]\n"
+          "  return %1 \"a\", %2 \"b\", %3 \"c\", %4 \"d\"\n}\n");
+}
+
+Test(codegen, updates)
+{
+    check("graph g(x: f32[4], lr: f64[]) {\n"
+          "  var %w: f32[4] = \"w\"\n  var %v: f32[4] = \"v\"\n  var %u: f32[4] = \"u\"\n  var %k: i64[] = \"k\"\n"
+          "  %1 = cast lr : f32[]\n  %2 = mul x, %1 : f32[4]\n  %3 = sub %w, %2 : f32[4]\n  %4 = update %w, %3 : f32[4]\n"
+          "  %5 = add %v, %w : f32[4]\n  %6 = update %v, %5 : f32[4]\n  %7 = update %u, %w : f32[4]\n"
+          "  %8 = add %k, 1:i64 : i64[]\n  %9 = update %k, %8 : i64[]\n"
+          "  return %3 \"a\", %5 \"b\"\n}\n");
+}
+
+static const char mlp_step[] =
+    "graph mlp(x: f32[N,20], y: f32[N,4], lr: f64[], step: i64[]) {\n"
+    "  var %w1: f32[20,33] = \"w1\"\n  var %b1: f32[33] = \"b1\"\n  var %w2: f32[33,4] = \"w2\"\n"
+    "  var %b2: f32[4] = \"b2\"\n"
+    "  var %m1: f32[20,33] = \"pm1\"\n  var %v1: f32[20,33] = \"pv1\"\n"
+    "  %1 = matmul x, %w1 : f32[N,33]\n  %2 = add %1, %b1 : f32[N,33]\n  %3 = max %2, 0 : f32[N,33]\n"
+    "  %4 = matmul %3, %w2 : f32[N,4]\n  %5 = add %4, %b2 : f32[N,4]\n"
+    "  %6 = max_over %5 {axis=[1], keep} : f32[N,1]\n  %7 = sub %5, %6 : f32[N,4]\n  %8 = exp %7 : f32[N,4]\n"
+    "  %9 = sum %8 {axis=[1], keep} : f32[N,1]\n  %10 = log %9 : f32[N,1]\n  %11 = sub %7, %10 : f32[N,4]\n"
+    "  %12 = mul %11, y : f32[N,4]\n  %13 = sum %12 {axis=[1]} : f32[N]\n  %14 = mean %13 {axis=[0]} : f32[]\n"
+    "  %15 = neg %14 : f32[]\n"
+    "  %16 = div %8, %9 : f32[N,4]\n  %17 = sub %16, y : f32[N,4]\n  %18 = rows : f64[]\n  %19 = div 1:f64, %18 : f64[]\n"
+    "  %20 = cast %19 : f32[]\n  %21 = mul %17, %20 : f32[N,4]\n"
+    "  %22 = matmul %3, %21 {transpose_a} : f32[33,4]\n  %23 = sum %21 {axis=[0]} : f32[4]\n"
+    "  %24 = matmul %21, %w2 {transpose_b} : f32[N,33]\n  %25 = lt 0, %2 : bool[N,33]\n"
+    "  %26 = where %25, %24, 0 : f32[N,33]\n"
+    "  %27 = matmul x, %26 {transpose_a} : f32[20,33]\n  %28 = sum %26 {axis=[0]} : f32[33]\n  %29 = cast lr : f32[]\n"
+    "  %30 = mul %22, %29 : f32[33,4]\n  %31 = sub %w2, %30 : f32[33,4]\n  %32 = update %w2, %31 : f32[33,4]\n"
+    "  %33 = mul %23, %29 : f32[4]\n  %34 = sub %b2, %33 : f32[4]\n  %35 = update %b2, %34 : f32[4]\n"
+    "  %36 = mul %28, %29 : f32[33]\n  %37 = sub %b1, %36 : f32[33]\n  %38 = update %b1, %37 : f32[33]\n"
+    "  %39 = sub %27, %m1 : f32[20,33]\n  %40 = fma %39, 0.1, %m1 : f32[20,33]\n  %41 = update %m1, %40 : f32[20,33]\n"
+    "  %42 = mul %27, %27 : f32[20,33]\n  %43 = sub %42, %v1 : f32[20,33]\n  %44 = fma %43, 0.001, %v1 : f32[20,33]\n"
+    "  %45 = update %v1, %44 : f32[20,33]\n  %46 = sqrt %44 : f32[20,33]\n  %47 = add %46, 1e-7 : f32[20,33]\n"
+    "  %48 = mul %40, %29 : f32[20,33]\n  %49 = div %48, %47 : f32[20,33]\n  %50 = sub %w1, %49 : f32[20,33]\n"
+    "  %51 = update %w1, %50 : f32[20,33]\n"
+    "  return %15 \"loss\", %16 \"p\"\n}\n";
+
+Test(codegen, training_step)
+{
+    check(mlp_step);
+}
+
+/* ---- the module ---- */
+
+Test(codegen, assembly)
+{
+    struct fixture f;
+    setup(&f);
+    struct graph *g = planned(&f, mlp_step, 1, ROWS_MOST, true);
+    struct code_options options = {.vector_width = 8};
+    char *text = f.gen.text(g, &options, true, &f.arena, &f.diag);
+    cr_assert(text, "%s", said(&f));
+    cr_assert(strstr(text, "step"));
+    cr_assert(strstr(text, "matmul."), "kernels carry the names of their operations");
+#ifdef __x86_64__
+    cr_assert(strstr(text, "vfmadd") && strstr(text, "ymm") && !strstr(text, "zmm"));
+#endif
+    teardown(&f);
+}
+
+Test(codegen, equal_nodes_share_a_kernel)
+{
+    struct fixture f;
+    setup(&f);
+    struct graph *g = planned(&f, "graph g(x: f32[N,8], y: f32[N,8]) {\n"
+                                  "  var %w: f32[8,8] = \"w\"\n  %1 = matmul x, %w : f32[N,8]\n"
+                                  "  %2 = matmul %1, %w : f32[N,8]\n"
+                                  "  %3 = matmul %2, y {transpose_b} : f32[N,N]\n  return %2 \"a\", %3 \"b\"\n"
+                                  "}\n", 1, ROWS_MOST, true);
+    char *text = f.gen.text(g, &(struct code_options){0}, false, &f.arena, &f.diag);
+    int definitions = 0, calls = 0;
+    for (char *p = text; (p = strstr(p, "void @matmul.")); p++)
+        *(p - 1) == ' ' && p[-2] == 'l' && p[-5] == 'c' ? calls++ : definitions++;
+    cr_assert(definitions == 2 && calls == 3, "%d definitions, %d calls\n%s", definitions, calls, text);
+    teardown(&f);
+}
+
+Test(codegen, loads_and_unloads)
+{
+    for (int i = 0; i < 5; i++) {
+        struct fixture f;
+        setup(&f);
+        struct graph *g = planned(&f, "graph g(x: f32[N]) {\n  %1 = exp x : f32[N]\n  return %1 \"y\"\n}\n", 1,
+                                  ROWS_MOST, true);
+        struct code_options options = {0};
+        struct code *a = f.gen.compile(g, &options, &f.diag), *b = f.gen.compile(g, &options, &f.diag);
+        cr_assert(a && b);
+        compare_runs(&f, g, f.gen.function(a), 5, &options);
+        f.gen.free(a);
+        compare_runs(&f, g, f.gen.function(b), 5, &options);
+        f.gen.free(b);
+        teardown(&f);
+    }
+}
