@@ -1,5 +1,8 @@
 /* check: a file from its text to templates: definitions, constants, sections. */
 #include "frontend/check.h"
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
 
 /* -- definitions ------------------------------------------------------------------------------------------------------------------ */
 
@@ -143,36 +146,121 @@ find_section(struct checker *c, const char *word)
     return found;
 }
 
+static bool
+is_word(const struct ast *s, const char *word)
+{
+    return s->kind == AST_WORD && !strcmp(s->text, word);
+}
+
+/* -- includes ---------------------------------------------------------------------------------------------------------------------------- */
+
+/* The files that are being included, the innermost first. */
+struct including {
+    const struct including *outer;
+    const char *real;
+};
+
+static void run_definitions(struct checker *c, const struct ast *block, int file, const char *path, const struct including *outer);
+
+/* The real path of an included file: below the folder of the file that is checked, and none of those around it. NULL after a message. */
+static const char *
+include_path(struct checker *c, const struct ast *s, const char *from, const char *name, const struct including *outer)
+{
+    char root[PATH_MAX], real[PATH_MAX];
+    const char *slash = strrchr(from, '/');
+    const char *path = name[0] == '/' ? name : arena_printf(c->arena, "%.*s%s", slash ? (int)(slash - from + 1) : 0, from, name);
+    if (!realpath(*c->x->folder ? c->x->folder : ".", root) || !realpath(path, real)) {
+        diag_report(c->diag, INCLUDE_MISSING, s->place, name, strerror(errno));
+        return NULL;
+    }
+    size_t length = strlen(root);
+    if (length > 1 && (strncmp(real, root, length) || real[length] != '/')) {
+        diag_report(c->diag, INCLUDE_OUTSIDE, s->place, name);
+        return NULL;
+    }
+    for (const struct including *i = outer; i; i = i->outer)
+        if (!strcmp(i->real, real)) {
+            diag_report(c->diag, INCLUDE_CYCLE, s->place, name);
+            return NULL;
+        }
+    return path;
+}
+
+static void
+run_include(struct checker *c, const struct ast *s, const char *from, const struct including *outer)
+{
+    const struct ast *e = s->nargs == 1 && !s->args[0].name ? s->args[0].value : NULL;
+    if (!e || e->kind != AST_STRING) {
+        diag_report(c->diag, INCLUDE_FORM, s->place);
+        return;
+    }
+    const char *path = include_path(c, s, from, e->text, outer);
+    if (!path)
+        return;
+    for (int i = 0; i < c->sources->count; i++) /* included before: once is enough */
+        if (!strcmp(c->sources->source[i].path, path))
+            return;
+    int file = source_read(c->sources, path, c->diag);
+    struct ast_file tree = file ? parse_file(c->sources, file, c->diag) : (struct ast_file){0};
+    if (!tree.block) {
+        diag_report(c->diag, NOTE_INCLUDED, s->place);
+        return;
+    }
+    for (int i = 0; i < tree.block->nbody; i++)
+        if (tree.block->body[i]->kind != AST_DEFINITION && !is_word(tree.block->body[i], "const") && !is_word(tree.block->body[i], "include"))
+            diag_report(c->diag, INCLUDE_ONLY, tree.block->body[i]->place);
+    run_definitions(c, tree.block, file, path, outer);
+}
+
+/* Includes first, so that a file's own definitions hide theirs; then definitions, then constants, which may call them. */
+static void
+run_definitions(struct checker *c, const struct ast *block, int file, const char *path, const struct including *outer)
+{
+    char real[PATH_MAX];
+    struct including here = {outer, realpath(path, real) ? real : path};
+    for (int i = 0; i < block->nbody; i++)
+        if (is_word(block->body[i], "include"))
+            run_include(c, block->body[i], path, &here);
+    for (int i = 0; i < block->nbody; i++)
+        if (block->body[i]->kind == AST_DEFINITION)
+            define(c, block->body[i], file);
+    for (int i = 0; i < block->nbody; i++)
+        if (is_word(block->body[i], "const"))
+            run_const(c, block->body[i]);
+}
+
 static void
 run_top(struct checker *c, const char *follow)
 {
-    static const char *const words[] = {"const", "follow", "include", "data", "model", "train", "convention"};
+    static const char *const words[] = {"const", "follow", "include", "data", "model", "train"};
+    static const char *const sections[] = {"data", "model", "train"};
     const struct ast *block = c->x->tree.block, *follow_statement = NULL;
     for (int i = 0; i < block->nbody; i++) {
         const struct ast *s = block->body[i];
-        if (s->kind == AST_DEFINITION)
-            define(c, s, c->x->file);
-        else if (s->kind == AST_SECTION) {
-            if (strcmp(s->text, "data") && strcmp(s->text, "model") && strcmp(s->text, "train"))
-                diag_report(c->diag, UNKNOWN_SECTION, s->place, s->text);
-        } else if (s->kind == AST_WORD && !strcmp(s->text, "const"))
-            ;
-        else if (s->kind == AST_WORD && !strcmp(s->text, "follow"))
+        const char *near = NULL;
+        if (s->kind == AST_DEFINITION || is_word(s, "const") || is_word(s, "include"))
+            continue;
+        if (is_word(s, "follow")) {
+            if (follow_statement) {
+                diag_report(c->diag, DECLARED_TWICE, s->place, s->text);
+                diag_report(c->diag, NOTE_FIRST_HERE, follow_statement->place);
+            }
             follow_statement = s;
-        else if (s->kind == AST_WORD && !strcmp(s->text, "include"))
-            diag_report(c->diag, NO_INCLUDE, s->place);
-        else if (s->kind == AST_WORD) {
+        } else if (s->kind == AST_SECTION) {
+            if (strcmp(s->text, "data") && strcmp(s->text, "model") && strcmp(s->text, "train")) {
+                diag_report(c->diag, UNKNOWN_SECTION, s->place, s->text);
+                near = nearest_name(s->text, sections, 3);
+            }
+        } else if (s->kind == AST_WORD) {
             diag_report(c->diag, UNKNOWN_STATEMENT, s->place, s->text);
-            const char *near = nearest_name(s->text, words, 7);
-            if (near)
-                diag_report(c->diag, HELP_DID_YOU_MEAN, (struct place){0}, near);
+            near = nearest_name(s->text, words, 6);
         } else
             diag_report(c->diag, STATEMENT_MISPLACED, s->place);
+        if (near)
+            diag_report(c->diag, HELP_DID_YOU_MEAN, (struct place){0}, near);
     }
     run_follow(c, follow_statement, follow);
-    for (int i = 0; i < block->nbody; i++)
-        if (block->body[i]->kind == AST_WORD && !strcmp(block->body[i]->text, "const"))
-            run_const(c, block->body[i]);
+    run_definitions(c, block, c->x->file, c->x->path, NULL);
 }
 
 struct experiment *
