@@ -113,7 +113,7 @@ struct reduce_feed {
     int64_t at;         /* elements that were fed */
     int64_t inside;     /* position in the current group of length * inner elements */
     char *current;      /* where the current group goes */
-    _Alignas(64) char lanes[REDUCE_LANES_BYTES];
+    _Alignas(16) char lanes[REDUCE_LANES_BYTES]; /* as the arena that holds it */
 };
 void reduce_start(struct reduce_feed *f, const struct reduce_plan *p, void *out, char *scratch);
 void reduce_next(struct reduce_feed *f, const void *x, int64_t n);
