@@ -7,8 +7,8 @@
  * has, named math_ID_ELEM. Numbers are float, double, int32_t, int64_t, uint8_t; conditions and all of elem bool are bool.
  * The functions have no branches, loops or calls, so loops over them become vector code (gcc at -O3, clang at -O2; FMA and
  * SSE4.1 at least, x86-64-v3 or above to be fast). The including file is compiled with -ffp-contract=off -fno-math-errno
- * -fno-trapping-math and runs with subnormals flushed (numerics.md, item 10). Includable several times, once for each element
- * type; every macro is undefined at the end, MATH_ELEM too. */
+ * -fno-trapping-math and runs with subnormals flushed (numerics.md, item 10). Includable several times, once for each
+ * element type; every macro is undefined at the end, MATH_ELEM too. */
 
 #ifndef IR_MATH_C_H
 #define IR_MATH_C_H
