@@ -1,9 +1,9 @@
 /* checkpoint: the writing side. */
-#define _GNU_SOURCE /* open_memstream */
 #include "runtime/checkpoint.h"
 #include "runtime/digest.h"
 #include "runtime/safetensors.h"
 #include "runtime/save_file.h"
+#include "runtime/text.h"
 #include "runtime/version.h"
 #include <errno.h>
 #include <inttypes.h>
@@ -70,37 +70,37 @@ checkpoint_fault(const struct variable *v, const struct tensor *value, int64_t *
 }
 
 static void
-put_escaped(FILE *out, const char *text)
+put_escaped(struct text *out, const char *text)
 {
     for (const char *c = text; *c; c++) {
         if ((unsigned char)*c < 0x20)
-            fprintf(out, "\\u%04x", *c);
+            text_printf(out, "\\u%04x", *c);
         else if (*c == '"' || *c == '\\')
-            fprintf(out, "\\%c", *c);
+            text_printf(out, "\\%c", *c);
         else
-            putc(*c, out);
+            text_bytes(out, c, 1);
     }
 }
 
 static void
-put_string(FILE *out, const char *text)
+put_string(struct text *out, const char *text)
 {
-    putc('"', out);
+    text_bytes(out, "\"", 1);
     put_escaped(out, text);
-    putc('"', out);
+    text_bytes(out, "\"", 1);
 }
 
 static void
-put_text(FILE *out, const char *key, const char *value)
+put_text(struct text *out, const char *key, const char *value)
 {
-    fputs(",", out);
+    text_printf(out, ",");
     put_string(out, key);
-    fputs(":", out);
+    text_printf(out, ":");
     put_string(out, value);
 }
 
 static void
-put_whole(FILE *out, const char *key, int64_t value)
+put_whole(struct text *out, const char *key, int64_t value)
 {
     char text[24];
     snprintf(text, sizeof text, "%" PRId64, value);
@@ -108,7 +108,7 @@ put_whole(FILE *out, const char *key, int64_t value)
 }
 
 static void
-put_position(FILE *out, const struct checkpoint_position *at)
+put_position(struct text *out, const struct checkpoint_position *at)
 {
     for (int i = 0; i < POSITION_FIELDS; i++) {
         uint64_t bits;
@@ -122,10 +122,10 @@ put_position(FILE *out, const struct checkpoint_position *at)
 }
 
 static void
-put_metadata(FILE *out, const struct model_info *model, const struct checkpoint_position *at)
+put_metadata(struct text *out, const struct model_info *model, const struct checkpoint_position *at)
 {
     char hex[DIGEST_TEXT];
-    fputs(CHECKPOINT_PREFIX "0000000000000000\"", out);
+    text_printf(out, CHECKPOINT_PREFIX "0000000000000000\"");
     put_text(out, "format", "nnc");
     put_text(out, "nnc.version", NNC_VERSION);
     put_whole(out, "nnc.format", CHECKPOINT_VERSION);
@@ -135,12 +135,12 @@ put_metadata(FILE *out, const struct model_info *model, const struct checkpoint_
     put_text(out, "nnc.model", digest_hex(checkpoint_model_digest(model), hex));
     put_position(out, at);
     for (int i = 0; i < model->nvars; i++) {
-        fputs(",\"nnc.digest/", out);
+        text_printf(out, ",\"nnc.digest/");
         put_escaped(out, model->vars[i].name);
         const struct tensor *t = &model->values[i];
-        fprintf(out, "\":\"%s\"", digest_hex(digest_bytes(0, t->data, (size_t)tensor_bytes(t)), hex));
+        text_printf(out, "\":\"%s\"", digest_hex(digest_bytes(0, t->data, (size_t)tensor_bytes(t)), hex));
     }
-    fputs("}", out);
+    text_printf(out, "}");
 }
 
 /* Variables in the order of their data: wide elements first, so that all are aligned; within one width the model's order. */
@@ -157,25 +157,22 @@ next_in_file(const struct model_info *model, int after, size_t *width)
 }
 
 static void
-put_entry(FILE *out, const struct variable *v, int64_t from, int64_t bytes)
+put_entry(struct text *out, const struct variable *v, int64_t from, int64_t bytes)
 {
-    fputs(",", out);
+    text_printf(out, ",");
     put_string(out, v->name);
-    fprintf(out, ":{\"dtype\":\"%s\",\"shape\":[", safetensors_elem_name(safetensors_elem_of((enum elem)v->type.elem)));
+    text_printf(out, ":{\"dtype\":\"%s\",\"shape\":[", safetensors_elem_name(safetensors_elem_of((enum elem)v->type.elem)));
     for (int k = 0; k < v->type.rank; k++)
-        fprintf(out, "%s%" PRId64, k ? "," : "", v->type.dim[k]);
-    fprintf(out, "],\"data_offsets\":[%" PRId64 ",%" PRId64 "]}", from, from + bytes);
+        text_printf(out, "%s%" PRId64, k ? "," : "", v->type.dim[k]);
+    text_printf(out, "],\"data_offsets\":[%" PRId64 ",%" PRId64 "]}", from, from + bytes);
 }
 
 /* The header with its length in front, ended so that the data are aligned to 8. NULL if memory is short. */
 static char *
 make_header(const struct model_info *model, const struct checkpoint_position *at, size_t *out_size)
 {
-    char *text = NULL;
-    FILE *out = open_memstream(&text, out_size);
-    if (!out)
-        return NULL;
-    fwrite((uint64_t[]){0}, 8, 1, out);
+    struct text text = {0}, *out = &text;
+    text_bytes(out, (uint64_t[]){0}, 8);
     put_metadata(out, model, at);
     int64_t offset = 0;
     size_t width = 8;
@@ -184,21 +181,20 @@ make_header(const struct model_info *model, const struct checkpoint_position *at
         put_entry(out, &model->vars[i], offset, bytes);
         offset += bytes;
     }
-    fputs("}", out);
-    fflush(out);
-    for (size_t size = *out_size; size % 8; size++)
-        putc(' ', out);
-    bool failed = ferror(out);
-    if (fclose(out) || failed) {
-        free(text);
+    text_printf(out, "}");
+    text_printf(out, "%*s", (int)(-text.size % 8), "");
+    if (text.failed) {
+        free(text.data);
         return NULL;
     }
-    uint64_t length = *out_size - 8;
-    memcpy(text, &length, 8);
+    uint64_t length = text.size - 8;
+    memcpy(text.data, &length, 8);
     size_t covered = 8 + strlen(CHECKPOINT_PREFIX) + 16;
     char hex[DIGEST_TEXT];
-    memcpy(text + covered - 16, digest_hex(digest_bytes(0, text + covered, *out_size - covered), hex), 16);
-    return text;
+    digest_hex(digest_bytes(0, text.data + covered, text.size - covered), hex);
+    memcpy(text.data + covered - 16, hex, 16);
+    *out_size = text.size;
+    return text.data;
 }
 
 int64_t

@@ -166,7 +166,7 @@ tensors_fit(struct loading *l)
 {
     l->used = calloc((size_t)l->file.count + 1, 1);
     if (!l->used) {
-        diag_subject(l->diag, FILE_NOT_READ, l->file.path, strerror(ENOMEM));
+        diag_subject(l->diag, OUT_OF_MEMORY, l->file.path);
         return false;
     }
     struct misfits m = compare(l, false);

@@ -1,6 +1,7 @@
-#define _GNU_SOURCE /* open_memstream, getline */
+#define _GNU_SOURCE /* getline */
 #include "runtime/history.h"
 #include "runtime/number_text.h"
+#include "runtime/text.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -97,18 +98,18 @@ put_number(FILE *f, enum elem e, double x)
 static char *
 history_header(const struct model_info *model, unsigned columns)
 {
-    char *text;
-    size_t size;
-    FILE *f = open_memstream(&text, &size);
-    if (!f)
-        return NULL;
-    fputs("run,fold,epoch,step,loss", f);
+    struct text t = {0};
+    text_printf(&t, "run,fold,epoch,step,loss");
     if (columns & HISTORY_VALID && model->has_loss)
-        fputs(",valid_loss", f);
+        text_printf(&t, ",valid_loss");
     for (int i = 0; columns & HISTORY_VALID && i < model->nmetrics; i++)
-        fprintf(f, ",valid_%s", model->metrics[i]);
-    fprintf(f, "%s%s\n", columns & HISTORY_LR ? ",lr" : "", columns & HISTORY_SECONDS ? ",seconds" : "");
-    return fclose(f) ? NULL : text;
+        text_printf(&t, ",valid_%s", model->metrics[i]);
+    text_printf(&t, "%s%s\n", columns & HISTORY_LR ? ",lr" : "", columns & HISTORY_SECONDS ? ",seconds" : "");
+    if (t.failed) {
+        free(t.data);
+        return NULL;
+    }
+    return t.data;
 }
 
 bool

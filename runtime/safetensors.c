@@ -28,6 +28,13 @@ safetensors_elem_name(enum safetensors_elem e)
 
 
 static bool
+out_of_memory(const struct safetensors *s, struct diag *diag)
+{
+    diag_subject(diag, OUT_OF_MEMORY, s->path);
+    return false;
+}
+
+static bool
 damaged(const struct safetensors *s, struct diag *diag, const char *what, const char *name)
 {
     diag_subject(diag, SAFETENSORS_BAD, s->path, name, what);
@@ -93,10 +100,8 @@ read_header(struct safetensors *s, int64_t file_size, struct diag *diag)
     s->header_size = (int64_t)size;
     s->body = 8 + s->header_size;
     s->header = malloc(size + 1);
-    if (!s->header) {
-        diag_subject(diag, FILE_NOT_READ, s->path, strerror(ENOMEM));
-        return false;
-    }
+    if (!s->header)
+        return out_of_memory(s, diag);
     s->header[size] = 0;
     return safetensors_bytes(s, 8, s->header, s->header_size, diag);
 }
@@ -231,7 +236,7 @@ take_texts(struct safetensors *s, const cJSON *meta, struct diag *diag)
     int count = cJSON_GetArraySize(meta);
     s->texts = calloc((size_t)count + 1, sizeof *s->texts);
     if (!s->texts)
-        return damaged(s, diag, strerror(ENOMEM), "__metadata__");
+        return out_of_memory(s, diag);
     for (const cJSON *c = meta->child; c; c = c->next) {
         if (!cJSON_IsString(c))
             return damaged(s, diag, "a value is no string", "__metadata__");
@@ -246,7 +251,7 @@ take_items(struct safetensors *s, struct diag *diag)
     const cJSON *root = s->tree;
     s->entries = calloc((size_t)cJSON_GetArraySize(root) + 1, sizeof *s->entries);
     if (!s->entries)
-        return damaged(s, diag, strerror(ENOMEM), "header");
+        return out_of_memory(s, diag);
     for (const cJSON *c = root->child; c; c = c->next) {
         if (!strcmp(c->string, "__metadata__")) {
             if (!take_texts(s, c, diag))

@@ -113,7 +113,7 @@ safetensors_read(const struct safetensors *s, const struct safetensors_entry *en
     bool same = safetensors_elem_of(elem) == entry->elem;
     char *raw = same ? out : malloc((size_t)entry->bytes + 1);
     if (!raw) {
-        diag_subject(diag, FILE_NOT_READ, s->path, strerror(ENOMEM));
+        diag_subject(diag, OUT_OF_MEMORY, s->path);
         return false;
     }
     bool read = safetensors_bytes(s, s->body + entry->from, raw, entry->bytes, diag);

@@ -173,42 +173,47 @@ still_named(int fd, const char *name)
     return !fstat(fd, &a) && !stat(name, &b) && a.st_ino == b.st_ino && a.st_dev == b.st_dev;
 }
 
-int
-save_file_lock(const char *path, struct diag *diag)
+/* Opens and locks the file; -1 and a report if that fails. */
+static int
+take_lock(const char *name, const char *path, struct diag *diag)
 {
-    char *name = path_with(path, ".lock");
-    int fd = -1;
-    for (bool taken = false; name && !taken; ) {
-        fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-        if (fd < 0) {
-            report(path, errno, diag);
-            break;
-        }
-        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-        if (fcntl(fd, F_SETLK, &lock)) {
-            struct flock other = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-            fcntl(fd, F_GETLK, &other);
-            diag_subject(diag, FILE_LOCKED, path, (long)other.l_pid);
-            close(fd);
-            fd = -1;
-            break;
-        }
-        taken = still_named(fd, name);
-        if (!taken)
-            close(fd);
+    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (fd < 0) {
+        report(path, errno, diag);
+        return -1;
     }
-    if (!name)
-        report(path, ENOMEM, diag);
-    free(name);
-    return fd;
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (!fcntl(fd, F_SETLK, &lock))
+        return fd;
+    struct flock other = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    fcntl(fd, F_GETLK, &other);
+    diag_subject(diag, FILE_LOCKED, path, (long)other.l_pid);
+    close(fd);
+    return -1;
+}
+
+bool
+save_file_lock(struct save_lock *lock, const char *path, struct diag *diag)
+{
+    *lock = (struct save_lock){.name = path_with(path, ".lock")};
+    if (!lock->name)
+        return report(path, ENOMEM, diag);
+    while ((lock->fd = take_lock(lock->name, path, diag)) >= 0 && !still_named(lock->fd, lock->name))
+        close(lock->fd);
+    if (lock->fd < 0) {
+        free(lock->name);
+        lock->name = NULL;
+    }
+    return lock->name;
 }
 
 void
-save_file_unlock(const char *path, int lock)
+save_file_unlock(struct save_lock *lock)
 {
-    char *name = path_with(path, ".lock");
-    if (name)
-        unlink(name);
-    free(name);
-    close(lock);
+    if (!lock->name)
+        return;
+    unlink(lock->name);
+    free(lock->name);
+    close(lock->fd);
+    lock->name = NULL;
 }

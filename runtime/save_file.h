@@ -12,6 +12,11 @@ struct save_file {
     int error;          /* errno of the first failure; later writes do nothing */
 };
 
+struct save_lock {
+    char *name;         /* PATH.lock; NULL: not locked */
+    int fd;
+};
+
 /* Looks, before long work, whether PATH can be written: that it is a regular file or nothing, that it and its folder are
  * writable, and that |bytes| bytes have room. Leaves nothing behind. Reports (exit 3) and returns false if not. */
 bool save_file_probe(const char *path, int64_t bytes, struct diag *diag);
@@ -25,8 +30,9 @@ void save_file_write(struct save_file *f, const void *bytes, size_t size);
 bool save_file_commit(struct save_file *f, bool keep, struct diag *diag);
 void save_file_abandon(struct save_file *f);
 
-/* Takes PATH.lock, so that no two processes save to one path; reports the other's number (exit 3) and returns -1 if it is
+/* Takes PATH.lock, so that no two processes save to one path; reports the other's number (exit 3) and returns false if it is
  * taken. The lock dies with the process. */
-int save_file_lock(const char *path, struct diag *diag);
-void save_file_unlock(const char *path, int lock);
+bool save_file_lock(struct save_lock *lock, const char *path, struct diag *diag);
+/* Does nothing for a zeroed lock. */
+void save_file_unlock(struct save_lock *lock);
 #endif

@@ -22,7 +22,7 @@ struct training {
     struct checkpoint_position at;
     int64_t rows;               /* of an epoch: without those that drop_last leaves out */
     int64_t saved_step;         /* -1: nothing saved yet */
-    int lock;                   /* on the checkpoint; -1: none */
+    struct save_lock lock;      /* on the checkpoint */
 
     bool shuffled;
     int64_t *order;             /* of the current epoch, if shuffled */
@@ -75,8 +75,7 @@ open_target(struct training *t)
         return true;
     if (!save_file_probe(path, checkpoint_bytes(t->model), t->diag))
         return false;
-    t->lock = save_file_lock(path, t->diag);
-    return t->lock >= 0;
+    return save_file_lock(&t->lock, path, t->diag);
 }
 
 /* Inside an epoch the order must be the one that it began with. */
@@ -389,8 +388,7 @@ clean_up(struct training *t)
     free(t->inputs);
     free(t->order);
     evaluation_free(&t->valid);
-    if (t->lock >= 0)
-        save_file_unlock(t->options->save, t->lock);
+    save_file_unlock(&t->lock);
 }
 
 /* Failures are reported where they are met; a program that fails without a word is at fault itself. */
@@ -408,7 +406,7 @@ train_run(const struct model_info *model, struct program *program, const struct 
           const struct train_callbacks *callbacks, struct diag *diag)
 {
     struct training t = {.model = model, .program = program, .set = train, .valid_set = valid, .options = options,
-                         .callbacks = callbacks ? callbacks : &no_callbacks, .diag = diag, .saved_step = -1, .lock = -1};
+                         .callbacks = callbacks ? callbacks : &no_callbacks, .diag = diag, .saved_step = -1};
     int errors = diag->errors;
     unsigned before = float_enter();
     bool done = prepare(&t) && run_epochs(&t);

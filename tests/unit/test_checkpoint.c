@@ -390,27 +390,27 @@ Test(checkpoint, an_interrupted_save_leaves_the_old_file)
 Test(checkpoint, two_processes_do_not_save_to_one_path)
 {
     linear_init(&a);
-    int lock = save_file_lock("w", &a.diag), status;
-    cr_assert_geq(lock, 0);
+    struct save_lock lock;
+    int status;
+    cr_assert(save_file_lock(&lock, "w", &a.diag));
     char words[64];
     snprintf(words, sizeof words, "locked by process %ld", (long)getpid());
     pid_t child = fork();
     if (!child) {
-        bool refused = save_file_lock("w", &a.diag) < 0 && a.diag.status == STATUS_MACHINE && linear_said(&a, words);
+        bool refused = !save_file_lock(&lock, "w", &a.diag) && a.diag.status == STATUS_MACHINE && linear_said(&a, words);
         _exit(refused ? 7 : 8);
     }
     waitpid(child, &status, 0);
     cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 7);
-    save_file_unlock("w", lock);
+    save_file_unlock(&lock);
     cr_expect_eq(files_here(), 0);
     child = fork();
     if (!child)
-        _exit(save_file_lock("w", &a.diag) >= 0 ? 7 : 8); /* ends without unlocking */
+        _exit(save_file_lock(&lock, "w", &a.diag) ? 7 : 8); /* ends without unlocking */
     waitpid(child, &status, 0);
     cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 7);
-    lock = save_file_lock("w", &a.diag);
-    cr_expect_geq(lock, 0, "the lock of a process that is gone holds nobody up");
-    save_file_unlock("w", lock);
+    cr_expect(save_file_lock(&lock, "w", &a.diag), "the lock of a process that is gone holds nobody up");
+    save_file_unlock(&lock);
 }
 
 Test(checkpoint, digests_see_every_bit)
