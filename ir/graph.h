@@ -19,7 +19,7 @@ enum op_class {
 };
 enum op_attrs {
     ATTRS_NONE, ATTRS_NAME, ATTRS_VALUE, ATTRS_AXES, ATTRS_MATMUL, ATTRS_PERM, ATTRS_SLICE, ATTRS_AXIS, ATTRS_STREAM,
-    ATTRS_BODY
+    ATTRS_BODY, ATTRS_CONV
 };
 enum op_flags { OP_CALLABLE = 1, OP_COMMUTES = 2, OP_BOOLEAN = 4, OP_TAIL = 8 };
 /* Sets of element types, bits 1 << enum elem. */
@@ -48,10 +48,12 @@ struct attr {
         struct { bool transpose_a, transpose_b; } matmul;
         /* PERM: result axis i is operand axis perm[i] */
         struct { int8_t perm[RANK_MAX]; } perm;
-        /* SLICE: [start, stop) of each axis, numbers or multiples of N. PAD: start zeros before and stop zeros after each axis */
+        /* SLICE: [start, stop) of each axis, numbers or multiples of N. PAD: start zeros before and stop behind each axis */
         struct { int64_t start[RANK_MAX], stop[RANK_MAX]; } slice;
-        /* AXIS: of CONCAT; index of RESULT */
+        /* AXIS: of CONCAT, SORT, ...; index of RESULT */
         struct { int axis; } axis;
+        /* CONV: of each axis between rows and channels; before and after: zeros around the images */
+        struct { int64_t stride[2], dilation[2], before[2], after[2]; } conv;
         /* STREAM: number of the stream; the range, or mean and deviation */
         struct { uint64_t stream; double from, to; } stream;
     };

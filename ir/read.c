@@ -279,6 +279,26 @@ take_stream(struct reader *r, struct attr *attr)
     scan_expect(r, "}");
 }
 
+static void
+take_conv(struct reader *r, struct attr *attr)
+{
+    static const char *const names[] = {"stride", "dilation", "before", "after"};
+    int64_t dims[4][RANK_MAX] = {0};
+    scan_expect(r, "{");
+    for (int i = 0; i < 4; i++) {
+        if (i)
+            scan_expect(r, ",");
+        take_dims(r, names[i], dims[i]);
+    }
+    scan_expect(r, "}");
+    for (int i = 0; i < 2; i++) {
+        attr->conv.stride[i] = dims[0][i];
+        attr->conv.dilation[i] = dims[1][i];
+        attr->conv.before[i] = dims[2][i];
+        attr->conv.after[i] = dims[3][i];
+    }
+}
+
 static struct attr *
 take_attr(struct scope *s, enum op op)
 {
@@ -294,6 +314,7 @@ take_attr(struct scope *s, enum op op)
     case ATTRS_SLICE: take_slice(s->r, op, attr); break;
     case ATTRS_AXIS: take_axis(s->r, op, attr); break;
     case ATTRS_STREAM: take_stream(s->r, attr); break;
+    case ATTRS_CONV: take_conv(s->r, attr); break;
     }
     return attr;
 }
@@ -343,6 +364,10 @@ take_storage(struct scope *s, struct node *n)
 {
     if (!scan_accept(s->r, "at"))
         return;
+    if (!s->planned) {
+        scan_fault(s->r, "arena= in the head of a graph whose values have places");
+        return;
+    }
     if (scan_accept(s->r, "arena")) {
         scan_expect(s->r, "+");
         n->storage = STORAGE_ARENA;
@@ -441,7 +466,8 @@ take_node(struct scope *s)
     if (op == OP_CONST && !r->failed && !given.rank)
         FAULT(r, values, READ_EXPECTED, "a number where it is used", "a constant of rank 0");
     struct node where = {0};
-    take_storage(s, &where);
+    if (op != OP_CONST) /* which lies where its value is */
+        take_storage(s, &where);
     if (scan_accept(r, "@"))
         take_place(r, &where.place);
     if (scan_accept(r, "in"))

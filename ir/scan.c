@@ -39,6 +39,7 @@ scan_found(const struct reader *r, const char *at)
 void
 scan_fault(struct reader *r, const char *what)
 {
+    scan_space(r);
     FAULT(r, r->at, READ_EXPECTED, what, scan_found(r, r->at));
 }
 

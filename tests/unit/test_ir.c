@@ -351,6 +351,8 @@ static const struct fault_case faults[] = {
      "variable \"a\" is f32[5] here and f32[4] in another graph", 4, 6},
     {"graph g(x: f32[4]) {\n %1 = fused(x) : f32[4] {\n %a = exp x : f32[4] } }",
      "x is not defined before its use", 3, 11},
+    {"graph g(x: f32[4]) {\n %1 = exp x : f32[4] at arena+0 }",
+     "expected arena= in the head of a graph whose values have places, found 'arena+0'", 2, 25},
     {"graph g() {\n # comment \xc3\xa4\n \xc3\xa4 }", "expected %value, var, return or }, found \\xc3", 3, 2},
 };
 
@@ -451,7 +453,6 @@ static const struct verify_case rejected[] = {
     {"%1 = fused(x) : f32[2] {\n%a = broadcast $0 : f32[2,4]\n%b = sum %a {axis=[1]} : f32[2]\n"
      "%c = sum %a {axis=[0]} : f32[4]\nreturn %b, %c\n}",
      "node 3 (sum): reduces something else than the others, or not the domain"},
-    {"%1 = exp x : f32[4] at arena+0", "is planned for no rows"},
 };
 
 Test(ir, verifier_rejects)
@@ -466,6 +467,16 @@ Test(ir, verifier_rejects)
         cr_expect(strstr(messages(&b), rejected[i].message), "%s\n%s", rejected[i].lines, messages(&b));
         arena_free(&b.arena);
     }
+}
+
+Test(ir, verifier_needs_rows)
+{
+    struct bench b;
+    open_bench(&b);
+    struct module *m = read_text(&b, "graph g(x: f32[4]) arena=64 live=64 {\n  %1 = exp x : f32[4] at arena+0\n}\n");
+    cr_assert(m && !graph_verify(m->graphs[0], &b.diag));
+    cr_assert_str_eq(messages(&b), "internal error: graph g: is planned for no rows");
+    arena_free(&b.arena);
 }
 
 /* Storage: the graph's lines on rows of 16 bytes. */
