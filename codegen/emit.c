@@ -4,7 +4,9 @@
  * lie where they are wanted), a copy, a call of the runtime, arithmetic of single elements, or a call of the node's
  * kernel, an internal function that takes the addresses of its results and operands and N. Equal nodes share a kernel. */
 #include "codegen/emit.h"
+#include "codegen/runtime_calls.h"
 #include <stddef.h>
+#include <string.h>
 
 struct kernel {
     const struct node *node;
@@ -18,7 +20,7 @@ struct kernel {
 #define EMIT_MAP(id) emit_group
 #define EMIT_CAST(id) emit_group
 #define EMIT_REDUCE(id) emit_group
-#define EMIT_CONTRACT(id) emit_matmul
+#define EMIT_CONTRACT(id) NULL
 #define EMIT_MOVE(id) NULL
 #define EMIT_RANDOM(id) NULL
 #define EMIT_GROUP(id) NULL
@@ -33,6 +35,7 @@ static emit_fn *const by_op[OP_COUNT] = {
     [OP_FUSED] = emit_group,     [OP_BROADCAST] = emit_group, [OP_ARGMAX] = emit_arg,  [OP_ARGMIN] = emit_arg,
     [OP_TRANSPOSE] = emit_transpose, [OP_SLICE] = emit_slice, [OP_PAD] = emit_pad,     [OP_CONCAT] = emit_concat,
     [OP_GATHER] = emit_gather,   [OP_SCATTER_ADD] = emit_scatter_add, [OP_ONE_HOT] = emit_one_hot,
+    [OP_MATMUL] = emit_matmul,
 };
 
 static void
@@ -354,6 +357,29 @@ emit_blas(struct gen *g, const struct node *n)
     check_call(g, call_runtime(g, "code_gemm", 11, operands));
 }
 
+/* Operations without an emitter: their kernels, on a description of the node that is part of the code. */
+static void
+emit_call(struct gen *g, const struct node *n)
+{
+    struct code_node what;
+    memset(&what, 0, sizeof what);
+    what.op = n->op;
+    what.type = n->type;
+    for (int i = 0; i < n->nin; i++)
+        what.in[i] = n->in[i]->type;
+    if (n->attr)
+        what.attr = *n->attr;
+    LLVMValueRef value = LLVMConstStringInContext2(g->context, (const char *)&what, sizeof what, true);
+    LLVMValueRef node = LLVMAddGlobal(g->module, LLVMTypeOf(value), arena_printf(g->arena, "node.%d", (int)n->id));
+    LLVMSetInitializer(node, value);
+    LLVMSetLinkage(node, LLVMPrivateLinkage);
+    LLVMSetGlobalConstant(node, true);
+    LLVMSetAlignment(node, 64);
+    LLVMValueRef second = n->nin > 1 ? address_of(g, n->in[1]) : LLVMConstNull(g->pointer);
+    LLVMValueRef operands[] = {node, g->rows, address_of(g, n->in[0]), second, address_of(g, n), g->kernels};
+    check_call(g, call_runtime(g, "code_kernel", 6, operands));
+}
+
 static void
 emit_rows_number(struct gen *g, const struct node *n)
 {
@@ -393,8 +419,10 @@ emit_node(struct gen *g, const struct node *n)
     }
     if (op_info[n->op].class == CLASS_RANDOM)
         emit_random(g, n);
-    else
+    else if (by_op[n->op] || by_class[n->op])
         emit_kernel_node(g, n);
+    else
+        emit_call(g, n);
 }
 
 static LLVMValueRef

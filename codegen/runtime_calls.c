@@ -27,3 +27,15 @@ code_gemm(int32_t elem, int32_t transpose_a, int32_t transpose_b, int64_t batch,
     struct tensor x = {ta, (void *)a}, y = {tb, (void *)b}, z = {product.type, c};
     return kernel_run(&product, (const struct tensor *const[]){&x, &y}, &z, context);
 }
+
+int32_t
+code_kernel(const struct code_node *what, int64_t rows, const void *a, const void *b, void *out, struct kernel_context *k)
+{
+    struct node operands[2] = {{.op = OP_INPUT, .type = what->in[0]}, {.op = OP_INPUT, .type = what->in[1]}};
+    struct node n = {.op = (uint16_t)what->op, .nin = b ? 2 : 1, .in = (struct node *[]){&operands[0], &operands[1]}};
+    n.type = what->type;
+    n.attr = &what->attr;
+    struct tensor x = {type_at(&what->in[0], rows), (void *)a}, y = {type_at(&what->in[1], rows), (void *)b};
+    struct tensor result = {type_at(&what->type, rows), out};
+    return kernel_run(&n, (const struct tensor *const[]){&x, &y}, &result, k);
+}

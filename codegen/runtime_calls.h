@@ -11,4 +11,12 @@ int32_t code_random(int32_t op, int32_t elem, uint64_t stream, double from, doub
  * OpenBLAS. */
 int32_t code_gemm(int32_t elem, int32_t transpose_a, int32_t transpose_b, int64_t batch, int64_t m, int64_t n, int64_t k,
                   const void *a, const void *b, void *c, struct kernel_context *context);
+/* A node of one result and of one or two operands, whose attribute holds no pointers. */
+struct code_node {
+    int32_t op;
+    struct type type, in[2];
+    struct attr attr;
+};
+/* Runs its kernel for |rows| rows; |b| is NULL where there is one operand. */
+int32_t code_kernel(const struct code_node *n, int64_t rows, const void *a, const void *b, void *out, struct kernel_context *k);
 #endif

@@ -271,6 +271,7 @@ attr_equal(enum op_attrs kind, const struct type *type, const struct attr *a, co
     case ATTRS_AXIS: return a->axis.axis == b->axis.axis;
     case ATTRS_STREAM:
         return a->stream.stream == b->stream.stream && a->stream.from == b->stream.from && a->stream.to == b->stream.to;
+    case ATTRS_CONV: return !memcmp(&a->conv, &b->conv, sizeof a->conv);
     case ATTRS_BODY: return false; /* bodies are never compared */
     }
     return false;

@@ -308,6 +308,22 @@ put_stream(struct text_out *o, const struct node *n)
     putf(o, " {stream=0x%" PRIx64 ", from=%s, to=%s}", n->attr->stream.stream, from, to);
 }
 
+/* Of the axes between rows and channels. */
+static void
+put_conv(struct text_out *o, const struct node *n)
+{
+    int count = n->type.rank - 2;
+    put(o, " {");
+    put_dims(o, "stride", n->attr->conv.stride, count);
+    put(o, ", ");
+    put_dims(o, "dilation", n->attr->conv.dilation, count);
+    put(o, ", ");
+    put_dims(o, "before", n->attr->conv.before, count);
+    put(o, ", ");
+    put_dims(o, "after", n->attr->conv.after, count);
+    put(o, "}");
+}
+
 static void
 put_data(struct text_out *o, const struct node *n)
 {
@@ -334,6 +350,7 @@ put_attr(struct text_out *o, const struct node *n)
     case ATTRS_SLICE: put_slice(o, n); break;
     case ATTRS_AXIS: putf(o, " {%s=%d}", n->op == OP_RESULT ? "index" : "axis", n->attr->axis.axis); break;
     case ATTRS_STREAM: put_stream(o, n); break;
+    case ATTRS_CONV: put_conv(o, n); break;
     }
 }
 

@@ -307,6 +307,99 @@ shape_matmul(const struct call *c, struct type *out)
     return true;
 }
 
+/* The places of a kernel of |width| along axis |i| of the images of |x|. */
+static bool
+conv_places(const struct call *c, const struct type *x, int64_t width, int i, int64_t *out)
+{
+    int64_t stride = c->attr->conv.stride[i], dilation = c->attr->conv.dilation[i];
+    int64_t before = c->attr->conv.before[i], after = c->attr->conv.after[i], size = x->dim[i + 1], window, padded;
+    if (stride < 1 || dilation < 1)
+        return FAIL(c, CONV_STEP, stride < 1 ? "stride" : "dilation", (long long)(stride < 1 ? stride : dilation));
+    if (size < 0 || width < 1)
+        return FAIL(c, CONV_AXIS, i + 1, TEXT(x));
+    if (before < 0 || after < 0 || __builtin_add_overflow(size, before, &padded) || __builtin_add_overflow(padded, after, &padded))
+        return FAIL(c, CONV_PADDED, (long long)before, (long long)after, i + 1, TEXT(x));
+    if (__builtin_mul_overflow(width - 1, dilation, &window) || window >= padded)
+        return FAIL(c, CONV_KERNEL, (long long)width, (long long)dilation, (long long)padded, i + 1, TEXT(x));
+    *out = (padded - window - 1) / stride + 1;
+    return true;
+}
+
+/* The type of conv x, w. */
+static bool
+conv_type(const struct call *c, const struct type *x, const struct type *w, struct type *out)
+{
+    int last = x->rank - 1;
+    if ((x->rank != 3 && x->rank != 4) || w->rank != x->rank || type_has_rows(w))
+        return FAIL(c, CONV_RANK, NAME(c), TEXT(x), TEXT(w));
+    if (x->dim[last] != w->dim[last - 1])
+        return FAIL(c, CONV_CHANNELS, NAME(c), DIM(x->dim[last]), TEXT(x), DIM(w->dim[last - 1]), TEXT(w));
+    *out = *x;
+    out->dim[last] = w->dim[last];
+    for (int i = 0; i < last - 1; i++)
+        if (!conv_places(c, x, w->dim[i], i, &out->dim[i + 1]))
+            return false;
+    return true;
+}
+
+static bool
+conv_takes(const struct call *c)
+{
+    return takes(c, 0) && takes(c, 1) && same_elem(c, c->in[0], c->in[1]);
+}
+
+static bool
+shape_conv(const struct call *c, struct type *out)
+{
+    return conv_takes(c) && conv_type(c, c->in[0], c->in[1], out);
+}
+
+/* The derivatives by x and by w: of the wanted type, with which the convolution has the type of the gradient. */
+static bool
+conv_back(const struct call *c, const struct type *x, const struct type *w, const struct type *y, struct type *out)
+{
+    struct type type;
+    *out = *c->given;
+    return conv_takes(c) && conv_type(c, x, w, &type) &&
+           ((out->elem == y->elem && type_same_shape(&type, y)) || FAIL(c, OP_WANTED, NAME(c), TEXT(c->given)));
+}
+
+static bool
+shape_conv_input(const struct call *c, struct type *out)
+{
+    return conv_back(c, c->given, c->in[1], c->in[0], out);
+}
+
+static bool
+shape_conv_weight(const struct call *c, struct type *out)
+{
+    return conv_back(c, c->in[0], c->given, c->in[1], out);
+}
+
+static bool
+shape_qr(const struct call *c, struct type *out)
+{
+    *out = *c->in[0];
+    return takes(c, 0) &&
+           ((out->rank == 2 && !type_has_rows(out) && out->dim[0] >= out->dim[1]) || FAIL(c, QR_SHAPE, TEXT(c->in[0])));
+}
+
+static bool
+shape_argsort(const struct call *c, struct type *out)
+{
+    *out = *c->in[0];
+    out->elem = ELEM_I32;
+    return takes(c, 0);
+}
+
+static bool
+shape_permute(const struct call *c, struct type *out)
+{
+    *out = *c->in[0];
+    return (c->in[1]->elem == ELEM_I32 && type_same_shape(c->in[0], c->in[1])) ||
+           FAIL(c, PERMUTE_INDEX, TEXT(c->in[0]), TEXT(c->in[1]));
+}
+
 static bool
 shape_reshape(const struct call *c, struct type *out)
 {
@@ -484,9 +577,10 @@ attr_fits(enum op op, int nin, const struct type *const *in, const struct attr *
     case ATTRS_VALUE:
     case ATTRS_PERM:
     case ATTRS_SLICE:
-    case ATTRS_STREAM: return attr;
+    case ATTRS_STREAM:
+    case ATTRS_CONV: return attr;
     case ATTRS_AXES: return attr && attr->axes.axes >> in[0]->rank == 0;
-    case ATTRS_AXIS: return attr && attr->axis.axis >= 0 && (op != OP_CONCAT || !nin || attr->axis.axis < in[0]->rank);
+    case ATTRS_AXIS: return attr && attr->axis.axis >= 0 && (op == OP_RESULT || !nin || attr->axis.axis < in[0]->rank);
     }
     return false;
 }

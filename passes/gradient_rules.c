@@ -364,6 +364,46 @@ derivative_MATMUL(struct derivation *d, struct node *n, struct node *g)
         derivation_give_shaped(d, n, 1, right_gradient(d, n, g));
 }
 
+/* Linear in both operands, as are its derivatives: each leads to the other two. */
+static struct node *
+conv_like(struct derivation *d, struct node *n, enum op op, struct node *a, struct node *b, const struct type *given)
+{
+    return graph_add(G, op, 2, (struct node *[]){a, b}, n->attr, given);
+}
+
+static void
+derivative_CONV(struct derivation *d, struct node *n, struct node *g)
+{
+    struct node *x = n->in[0], *w = n->in[1];
+    g = graph_broadcast(G, g, &n->type);
+    if (derivation_wants(d, n, 0))
+        derivation_give_shaped(d, n, 0, conv_like(d, n, OP_CONV_INPUT, g, w, &x->type));
+    if (derivation_wants(d, n, 1))
+        derivation_give_shaped(d, n, 1, conv_like(d, n, OP_CONV_WEIGHT, x, g, &w->type));
+}
+
+static void
+derivative_CONV_INPUT(struct derivation *d, struct node *n, struct node *g)
+{
+    struct node *y = n->in[0], *w = n->in[1];
+    g = graph_broadcast(G, g, &n->type);
+    if (derivation_wants(d, n, 0))
+        derivation_give_shaped(d, n, 0, conv_like(d, n, OP_CONV, g, w, NULL));
+    if (derivation_wants(d, n, 1))
+        derivation_give_shaped(d, n, 1, conv_like(d, n, OP_CONV_WEIGHT, g, y, &w->type));
+}
+
+static void
+derivative_CONV_WEIGHT(struct derivation *d, struct node *n, struct node *g)
+{
+    struct node *x = n->in[0], *y = n->in[1];
+    g = graph_broadcast(G, g, &n->type);
+    if (derivation_wants(d, n, 0))
+        derivation_give_shaped(d, n, 0, conv_like(d, n, OP_CONV_INPUT, y, g, &x->type));
+    if (derivation_wants(d, n, 1))
+        derivation_give_shaped(d, n, 1, conv_like(d, n, OP_CONV, x, g, NULL));
+}
+
 /* ---- movements ---- */
 
 static void
@@ -449,6 +489,51 @@ derivative_SCATTER_ADD(struct derivation *d, struct node *n, struct node *g)
     derivation_give_shaped(d, n, 1, g->type.rank ? graph_add2(G, OP_GATHER, g, n->in[0]) : g);
 }
 
+static struct node *
+along(struct derivation *d, struct node *n, enum op op, struct node *x)
+{
+    return graph_add(G, op, 1, &x, n->attr, NULL);
+}
+
+/* Element i of the result was element p[i], so the gradient goes back to where p says. */
+static void
+derivative_SORT(struct derivation *d, struct node *n, struct node *g)
+{
+    g = full(d, n, g);
+    if (g->type.rank) {
+        struct node *in[2] = {g, along(d, n, OP_ARGSORT, n->in[0])};
+        g = graph_add(G, OP_PERMUTE, 2, in, n->attr, NULL);
+    }
+    derivation_give_shaped(d, n, 0, g);
+}
+
+/* The permutation that undoes one is what sorts it. */
+static void
+derivative_PERMUTE(struct derivation *d, struct node *n, struct node *g)
+{
+    g = full(d, n, g);
+    if (g->type.rank) {
+        struct node *in[2] = {g, along(d, n, OP_ARGSORT, n->in[1])};
+        g = graph_add(G, OP_PERMUTE, 2, in, n->attr, NULL);
+    }
+    derivation_give_shaped(d, n, 0, g);
+}
+
+static void
+derivative_FLIP(struct derivation *d, struct node *n, struct node *g)
+{
+    g = full(d, n, g);
+    derivation_give_shaped(d, n, 0, g->type.rank ? along(d, n, OP_FLIP, g) : g);
+}
+
+/* An element is part of its own sum and of all behind it. */
+static void
+derivative_CUMSUM(struct derivation *d, struct node *n, struct node *g)
+{
+    g = along(d, n, OP_FLIP, graph_broadcast(G, g, &n->type));
+    derivation_give_shaped(d, n, 0, along(d, n, OP_FLIP, along(d, n, OP_CUMSUM, g)));
+}
+
 /* ---- without a derivative ---- */
 
 /* Leaves have no operands; conditions, whole numbers and draws do not change by small steps; STOP says so; reading a state
@@ -472,9 +557,12 @@ derivative_SCATTER_ADD(struct derivation *d, struct node *n, struct node *g)
 #define derivative_ARGMAX derivative_none
 #define derivative_ARGMIN derivative_none
 #define derivative_ONE_HOT derivative_none
+#define derivative_ARGSORT derivative_none
+#define derivative_QR derivative_none
 #define derivative_RANDOM_BITS derivative_none
 #define derivative_RANDOM_UNIFORM derivative_none
 #define derivative_RANDOM_NORMAL derivative_none
+#define derivative_RANDOM_TRUNCATED_NORMAL derivative_none
 #define derivative_UPDATE derivative_none
 #define derivative_FUSED derivative_none
 #define derivative_RESULT derivative_none

@@ -29,6 +29,7 @@ struct gemm_shape {
     int64_t m, n, k;
 };
 
+struct conv_run;
 struct isa {
     const char *name;
     row_fn *const (*row)[ELEM_COUNT];               /* [op][elem] */
@@ -37,6 +38,11 @@ struct isa {
     /* |scratch| holds gemm_scratch bytes, aligned to 64. */
     void (*gemm_f32)(const struct gemm_shape *s, const float *a, const float *b, float *c, void *scratch);
     void (*gemm_f64)(const struct gemm_shape *s, const double *a, const double *b, double *c, void *scratch);
+    /* The chains of a convolution: conv_run.h. */
+    void (*conv_f32)(const struct conv_run *r, const float *x, const float *w, float *out);
+    void (*conv_f64)(const struct conv_run *r, const double *x, const double *w, double *out);
+    /* a [m, k] -> q [m, k], m >= k: the orthogonal factor (simd_qr.c). |a| is used up, |w| holds 3 k numbers. */
+    void (*qr)(int64_t m, int64_t k, double *a, double *q, double *w);
     /* out[i] for i < count; |words| per element as in simd_random.c. */
     void (*uniform_f32)(const uint32_t *words, float *out, int64_t count, float scale, float from);
     void (*uniform_f64)(const uint32_t *words, double *out, int64_t count, double scale, double from);
@@ -74,6 +80,9 @@ const struct isa *isa_host(void);
     extern const struct reduce_fns reduces_##v[REDUCE_COUNT][ELEM_COUNT];                                                      \
     void gemm_f32_##v(const struct gemm_shape *s, const float *a, const float *b, float *c, void *scratch);                    \
     void gemm_f64_##v(const struct gemm_shape *s, const double *a, const double *b, double *c, void *scratch);                 \
+    void conv_f32_##v(const struct conv_run *r, const float *x, const float *w, float *out);                                   \
+    void conv_f64_##v(const struct conv_run *r, const double *x, const double *w, double *out);                                \
+    void qr_##v(int64_t m, int64_t k, double *a, double *q, double *w);                                                        \
     void uniform_f32_##v(const uint32_t *words, float *out, int64_t count, float scale, float from);                           \
     void uniform_f64_##v(const uint32_t *words, double *out, int64_t count, double scale, double from);                        \
     void normal_f32_##v(const uint32_t *words, float *out, int64_t count, float scale, float mean);                            \

@@ -27,7 +27,8 @@ typedef struct prepared *prepare_fn(const struct node *n, const struct tensor *c
 #define KERNEL_EFFECT(id) kernel_##id
 kernel_fn kernel_leaf, kernel_map, kernel_reduce, kernel_random;
 kernel_fn kernel_MATMUL, kernel_RESHAPE, kernel_BROADCAST, kernel_TRANSPOSE, kernel_SLICE, kernel_PAD, kernel_CONCAT, kernel_GATHER,
-    kernel_SCATTER_ADD, kernel_ONE_HOT, kernel_UPDATE, kernel_FUSED, kernel_RESULT;
+    kernel_SCATTER_ADD, kernel_ONE_HOT, kernel_UPDATE, kernel_FUSED, kernel_RESULT, kernel_CONV, kernel_CONV_INPUT, kernel_CONV_WEIGHT,
+    kernel_QR, kernel_SORT, kernel_ARGSORT, kernel_PERMUTE, kernel_FLIP, kernel_CUMSUM;
 prepare_fn prepare_map, prepare_reduce, prepare_FUSED;
 
 extern kernel_fn *const kernel_of[OP_COUNT];

@@ -40,6 +40,72 @@ convert(const struct isa *isa, const struct node *n, const uint32_t *words, stru
             ((int32_t *)out->data)[at + i] = (int32_t)words[i];
 }
 
+/* Numbers of RANDOM_NORMAL with mean 0 and deviation 1, drawn again until they are not above 2 in size, each element for itself: attempt t
+ * of element i takes block t * 2^48 + i and gives its 4 (f64: 2) numbers in their order; the first that fits is z, and the element is
+ * fma(z, deviation, mean). */
+enum { ELEMENTS = WORDS / 4, ATTEMPT_SHIFT = 48 };
+
+static int
+candidates(const struct isa *isa, enum elem e, const uint32_t *words, int64_t count, void *z)
+{
+    if (e == ELEM_F32)
+        isa->normal_f32(words, z, 4 * count, 1, 0);
+    else
+        isa->normal_f64(words, z, 2 * count, 1, 0);
+    return e == ELEM_F32 ? 4 : 2;
+}
+
+/* Puts the first of |per| candidates from z[at] on that fits to z[to]; false if there is none. */
+static bool
+choose(enum elem e, void *z, int64_t at, int per, int64_t to, void *out)
+{
+    for (int64_t c = at; c < at + per; c++) {
+        double size = e == ELEM_F32 ? (double)((float *)z)[c] : ((double *)z)[c];
+        if (size < -2 || size > 2)
+            continue;
+        if (e == ELEM_F32)
+            ((float *)out)[to] = ((float *)z)[c];
+        else
+            ((double *)out)[to] = size;
+        return true;
+    }
+    return false;
+}
+
+static void
+truncated_batch(const struct isa *isa, enum elem e, const uint32_t key[2], int64_t step, int64_t first, int64_t count, void *out)
+{
+    uint32_t words[WORDS], again[4];
+    double z[ELEMENTS * 2], other[2]; /* or twice as many floats */
+    isa->philox(key, step, (uint64_t)first, count, words);
+    int per = candidates(isa, e, words, count, z);
+    for (int64_t i = 0; i < count; i++) {
+        bool found = choose(e, z, i * per, per, i, out);
+        for (uint64_t t = 1; !found; t++) {
+            isa->philox(key, step, (t << ATTEMPT_SHIFT) + (uint64_t)(first + i), 1, again);
+            candidates(isa, e, again, 1, other);
+            found = choose(e, other, 0, per, i, out);
+        }
+    }
+}
+
+static void
+truncated(const struct isa *isa, const struct node *n, const uint32_t key[2], int64_t step, struct tensor *out)
+{
+    enum elem e = out->type.elem;
+    int64_t count = dense_count(&out->type);
+    static const uint8_t one = 1, steps[3] = {1, 0, 0};
+    char deviation[8], mean[8];
+    isa->cast[ELEM_F64][e](deviation, (const void *const[]){&n->attr->stream.to}, &one, 1);
+    isa->cast[ELEM_F64][e](mean, (const void *const[]){&n->attr->stream.from}, &one, 1);
+    for (int64_t at = 0; at < count; at += ELEMENTS) {
+        int64_t now = count - at < ELEMENTS ? count - at : ELEMENTS;
+        char *to = (char *)out->data + (size_t)at * elem_size(e);
+        truncated_batch(isa, e, key, step, at, now, to);
+        isa->row[OP_FMA][e](to, (const void *const[]){to, deviation, mean}, steps, now);
+    }
+}
+
 bool
 kernel_random(const struct node *n, const struct tensor *const *in, struct tensor *out, struct kernel_context *k)
 {
@@ -47,6 +113,10 @@ kernel_random(const struct node *n, const struct tensor *const *in, struct tenso
     int64_t count = dense_count(&out->type), words_each = out->type.elem == ELEM_F64 ? 2 : 1, batch = WORDS / words_each;
     uint32_t key[2], words[WORDS];
     make_key(n->attr->stream.stream, *(const int64_t *)in[0]->data, key);
+    if (n->op == OP_RANDOM_TRUNCATED_NORMAL) {
+        truncated(isa, n, key, *(const int64_t *)in[1]->data, out);
+        return true;
+    }
     for (int64_t at = 0; at < count; at += batch) {
         int64_t now = count - at < batch ? count - at : batch;
         isa->philox(key, *(const int64_t *)in[1]->data, (uint64_t)(at * words_each / 4), (now * words_each + 3) / 4, words);

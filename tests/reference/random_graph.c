@@ -360,6 +360,120 @@ make_ONE_HOT(struct builder *b, enum op op)
 }
 
 static struct node *
+make_along(struct builder *b, enum op op)
+{
+    struct node *a = pick(b, op_info[op].types);
+    if (!a || !a->type.rank)
+        return NULL;
+    return add1(b, op, a, (struct attr){.axis = {draw_below(&b->draw, a->type.rank)}}, NULL);
+}
+#define make_SORT make_along
+#define make_ARGSORT make_along
+#define make_FLIP make_along
+#define make_CUMSUM make_along
+
+/* By the order of its own elements. */
+static struct node *
+make_PERMUTE(struct builder *b, enum op op)
+{
+    struct node *a = pick(b, TYPES_ALL);
+    if (!a->type.rank)
+        return NULL;
+    struct attr attr = {.axis = {draw_below(&b->draw, a->type.rank)}};
+    struct node *index = add1(b, OP_ARGSORT, a->type.elem == ELEM_BOOL ? graph_cast(b->g, a, ELEM_U8) : a, attr, NULL);
+    return add(b, op, 2, (struct node *[]){a, index}, attr, NULL);
+}
+
+/* A value that can be images: [.., .., channels] or [.., .., .., channels]; of two axes: with one channel. */
+static struct node *
+pick_images(struct builder *b)
+{
+    struct node *a = pick(b, TYPES_FLT);
+    if (a && a->type.rank == 2) {
+        struct type type = a->type;
+        type.dim[type.rank++] = 1;
+        a = graph_reshape(b->g, a, &type);
+    }
+    return a && (a->type.rank == 3 || a->type.rank == 4) ? a : NULL;
+}
+
+static struct attr
+draw_conv(struct builder *b)
+{
+    struct attr attr = {0};
+    for (int i = 0; i < 2; i++) {
+        attr.conv.stride[i] = 1 + draw_below(&b->draw, 3);
+        attr.conv.dilation[i] = 1 + draw_below(&b->draw, 2);
+        attr.conv.before[i] = draw_below(&b->draw, 3);
+        attr.conv.after[i] = draw_below(&b->draw, 3);
+    }
+    return attr;
+}
+
+/* A new weight from |from| to |to| channels that fits |images|. */
+static struct node *
+draw_kernel(struct builder *b, const struct type *images, int64_t from, int64_t to)
+{
+    struct type type = {.elem = images->elem, .rank = images->rank};
+    int last = type.rank - 1;
+    for (int i = 0; i < last - 1; i++)
+        type.dim[i] = 1 + draw_below(&b->draw, 3);
+    type.dim[last - 1] = from;
+    type.dim[last] = to;
+    return from > 0 && to > 0 && is_small(&type) ? new_var(b, VARIABLE_WEIGHT, type) : NULL;
+}
+
+static struct node *
+make_CONV(struct builder *b, enum op op)
+{
+    struct node *x = pick_images(b);
+    if (!x)
+        return NULL;
+    return add(b, op, 2, (struct node *[]){x, draw_kernel(b, &x->type, x->type.dim[x->type.rank - 1], draw_size(b))}, draw_conv(b), NULL);
+}
+
+/* Of the smallest images, or ones that are a little larger, whose convolution has the shape of the operand. */
+static struct node *
+make_CONV_INPUT(struct builder *b, enum op op)
+{
+    struct node *y = pick_images(b);
+    struct attr attr = draw_conv(b);
+    if (!y)
+        return NULL;
+    int last = y->type.rank - 1;
+    struct node *w = draw_kernel(b, &y->type, draw_size(b), y->type.dim[last]);
+    struct type given = y->type;
+    for (int i = 0; w && i < last - 1; i++)
+        given.dim[i + 1] = (y->type.dim[i + 1] - 1) * attr.conv.stride[i] + (w->type.dim[i] - 1) * attr.conv.dilation[i] + 1 -
+                           attr.conv.before[i] - attr.conv.after[i] + draw_below(&b->draw, (int)attr.conv.stride[i]);
+    if (w)
+        given.dim[last] = w->type.dim[last - 1];
+    for (int i = 1; i < last; i++)
+        if (given.dim[i] < 1)
+            return NULL;
+    return add(b, op, 2, (struct node *[]){y, w}, attr, &given);
+}
+
+static struct node *
+make_CONV_WEIGHT(struct builder *b, enum op op)
+{
+    struct node *y = make_CONV(b, OP_CONV);
+    return y ? add(b, op, 2, (struct node *[]){y->in[0], y}, *y->attr, &y->in[1]->type) : NULL;
+}
+
+static struct node *
+make_QR(struct builder *b, enum op op)
+{
+    struct node *a = pick(b, TYPES_FLT);
+    struct type type = {.elem = chance(b, 2) ? ELEM_F32 : ELEM_F64, .rank = 2, .dim = {draw_size(b), draw_size(b)}};
+    if (!a || a->type.rank != 2 || type_has_rows(&a->type))
+        a = new_var(b, VARIABLE_STATE, type);
+    if (a->type.dim[0] < a->type.dim[1])
+        a = graph_transpose(b->g, a, (int8_t[]){1, 0});
+    return add1(b, op, a, (struct attr){0}, NULL);
+}
+
+static struct node *
 make_random(struct builder *b, enum op op)
 {
     struct type type = draw_type(b, op == OP_RANDOM_BITS ? ELEM_I32 : chance(b, 2) ? ELEM_F32 : ELEM_F64, true);

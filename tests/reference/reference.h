@@ -35,7 +35,9 @@ reference_fn reference_SUM, reference_PROD, reference_MEAN, reference_MAX_OVER, 
 reference_fn reference_ARGMAX, reference_ARGMIN;
 reference_fn reference_MATMUL, reference_RESHAPE, reference_BROADCAST, reference_TRANSPOSE, reference_SLICE, reference_PAD;
 reference_fn reference_CONCAT, reference_GATHER, reference_SCATTER_ADD, reference_ONE_HOT;
-reference_fn reference_RANDOM_BITS, reference_RANDOM_UNIFORM, reference_RANDOM_NORMAL;
+reference_fn reference_SORT, reference_ARGSORT, reference_PERMUTE, reference_FLIP, reference_CUMSUM;
+reference_fn reference_CONV, reference_CONV_INPUT, reference_CONV_WEIGHT, reference_QR;
+reference_fn reference_RANDOM_BITS, reference_RANDOM_UNIFORM, reference_RANDOM_NORMAL, reference_RANDOM_TRUNCATED_NORMAL;
 
 /* The place of the element number |index| of |t| along each axis, and back. */
 void reference_unravel(const struct type *t, int64_t index, int64_t at[RANK_MAX]);

@@ -1,6 +1,7 @@
 /* reference_random: draws, element by element: Philox4x32-10 (Salmon et al., Parallel random numbers: as easy as 1, 2, 3,
  * 2011). The key is the stream mixed with the seed, the counter the block and the step. */
 #include "tests/reference/reference.h"
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,4 +122,25 @@ reference_RANDOM_NORMAL(const struct node *n, const struct tensor *const *in, st
             ((float *)out->data)[i] = map_f32(OP_FMA, normal_f32(&s, i), (float)deviation, (float)mean);
         else
             ((double *)out->data)[i] = map_f64(OP_FMA, normal_f64(&s, i), deviation, mean);
+}
+
+/* Attempt t of element i: the numbers of block t * 2^48 + i; the first that lies within two deviations. */
+void
+reference_RANDOM_TRUNCATED_NORMAL(const struct node *n, const struct tensor *const *in, struct tensor *out, int64_t rows)
+{
+    struct stream s = stream_of(n, in);
+    double mean = n->attr->stream.from, deviation = n->attr->stream.to;
+    bool single = n->type.elem == ELEM_F32;
+    for (int64_t i = 0; i < tensor_count(out); i++) {
+        double z = 9;
+        for (int64_t t = 0; fabs(z) > 2; t++)
+            for (int64_t c = 0; c < (single ? 4 : 2) && fabs(z) > 2; c++) {
+                int64_t block = (t << 48) + i;
+                z = single ? map_f32(OP_FMA, normal_f32(&s, 4 * block + c), 1, 0) : map_f64(OP_FMA, normal_f64(&s, 2 * block + c), 1, 0);
+            }
+        if (single)
+            ((float *)out->data)[i] = map_f32(OP_FMA, (float)z, (float)deviation, (float)mean);
+        else
+            ((double *)out->data)[i] = map_f64(OP_FMA, z, deviation, mean);
+    }
 }

@@ -314,7 +314,7 @@ Test(gradient, elementwise_operations_against_differences)
     }
 }
 
-/* ---- everything else: graphs; S is the size, T is S + 3, D is 2 S, E is 2 S + 3 ---- */
+/* ---- everything else: graphs; S is the size, T is S + 3, U is S + 2, D is 2 S, E is 2 S + 3 ---- */
 
 struct text_case {
     enum op op;
@@ -366,6 +366,25 @@ static const struct text_case cases[] = {
     {OP_GATHER, "graph g(x: f64[S,2], i: i32[3]) { %1 = gather x, i : f64[3,2] return %1 }", -2, 2, 0},
     {OP_GATHER, "graph g(x: f64[S], i: i64[N,2]) { %1 = gather x, i : f64[N,2] return %1 }", -2, 2, 0},
     {OP_SCATTER_ADD, "graph g(x: f64[3,2], i: i32[3]) { %1 = scatter_add i, x : f64[S,2] return %1 }", -2, 2, 0},
+    {OP_SORT, "graph g(x: f64[S]) { %1 = sort x {axis=0} : f64[S] return %1 }", -2, 2, 0},
+    {OP_SORT, "graph g(x: f64[2,S,2]) { %1 = sort x {axis=1} : f64[2,S,2] return %1 }", -2, 2, 0},
+    {OP_PERMUTE, "graph g(x: f64[N,3]) { %1 = argsort x {axis=0} : i32[N,3] %2 = permute x, %1 {axis=0} : f64[N,3] return %2 }", -2, 2, 0},
+    {OP_FLIP, "graph g(x: f64[S,2,3]) { %1 = flip x {axis=1} : f64[S,2,3] return %1 }", -2, 2, 0},
+    {OP_FLIP, "graph g(x: f64[N,2]) { %1 = flip x {axis=0} : f64[N,2] return %1 }", -2, 2, 0},
+    {OP_CUMSUM, "graph g(x: f64[2,S]) { %1 = cumsum x {axis=1} : f64[2,S] return %1 }", -2, 2, 0},
+    {OP_CUMSUM, "graph g(x: f64[N,2]) { %1 = cumsum x {axis=0} : f64[N,2] return %1 }", -2, 2, 0},
+    {OP_CONV, "graph g(x: f64[2,T,2], w: f64[3,2,2]) { %1 = conv x, w {stride=[1], dilation=[1], before=[0], after=[2]} "
+              ": f64[2,T,2] return %1 }", -2, 2, 0},
+    {OP_CONV, "graph g(x: f64[N,5,4,2], w: f64[2,3,2,1]) { %1 = conv x, w {stride=[2,1], dilation=[1,2], before=[1,2], after=[0,1]} "
+              ": f64[N,3,3,1] return %1 }", -2, 2, 0},
+    {OP_CONV_INPUT, "graph g(y: f64[2,S,2], w: f64[3,1,2]) { %1 = conv_input y, w {stride=[1], dilation=[1], before=[0], after=[0]} "
+                    ": f64[2,U,1] return %1 }", -2, 2, 0},
+    {OP_CONV_INPUT, "graph g(y: f64[N,3,3,1], w: f64[2,3,2,1]) { %1 = conv_input y, w {stride=[2,1], dilation=[1,2], before=[1,2], "
+                    "after=[0,1]} : f64[N,5,4,2] return %1 }", -2, 2, 0},
+    {OP_CONV_WEIGHT, "graph g(x: f64[2,U,2], y: f64[2,S,1]) { %1 = conv_weight x, y {stride=[1], dilation=[1], before=[0], after=[0]} "
+                     ": f64[3,2,1] return %1 }", -2, 2, 0},
+    {OP_CONV_WEIGHT, "graph g(x: f64[N,5,4,2], y: f64[N,3,3,1]) { %1 = conv_weight x, y {stride=[2,1], dilation=[1,2], before=[1,2], "
+                     "after=[0,1]} : f64[2,3,2,1] return %1 }", -2, 2, 0},
 };
 
 /* Writes |text| with its sizes into |out|. A letter between brackets, or in a list, stands for a size where it is no part
@@ -375,7 +394,7 @@ write_sizes(const char *text, int size, char out[TEXT_MAX])
 {
     size_t at = 0;
     for (const char *p = text; *p; p++) {
-        int value = *p == 'S' ? size : *p == 'T' ? size + 3 : *p == 'D' ? 2 * size : *p == 'E' ? 2 * size + 3 : -1;
+        int value = *p == 'S' ? size : *p == 'T' ? size + 3 : *p == 'U' ? size + 2 : *p == 'D' ? 2 * size : *p == 'E' ? 2 * size + 3 : -1;
         if (value < 0)
             out[at++] = *p;
         else
