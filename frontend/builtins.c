@@ -1,47 +1,28 @@
 /* builtins: the primitives that are called by name. The elementwise ones and the reductions come from ops.def's CALLABLE flag; the others
  * have a row here. */
-#include "frontend/check.h"
+#include "frontend/builtins.h"
 
-enum { PARAMETERS_MAX = 6 };
-
-struct call {
-    struct checker *c;
-    const struct builtin *b;
-    const struct argument *arg[PARAMETERS_MAX]; /* NULL: not given */
-    struct place at;
-};
-
-struct builtin {
-    const char *name;
-    const char *parameters[PARAMETERS_MAX];
-    int required;
-    struct value (*run)(const struct call *x);
-    enum op op;
-    bool layer;
-};
-
-static struct place
-place_of(const struct call *x, int i)
+struct place
+argument_place(const struct call *x, int i)
 {
     return x->arg[i] ? x->arg[i]->place : x->at;
 }
 
-/* Argument |i| as a tensor of the present graph; numbers become f32 constants. */
-static struct node *
-tensor_argument(const struct call *x, int i)
+struct node *
+argument_tensor(const struct call *x, int i)
 {
-    struct node *n = value_any(x->c, &x->arg[i]->value, x->c->frame ? x->c->frame->elem : ELEM_F32, place_of(x, i));
+    struct node *n = value_any(x->c, &x->arg[i]->value, x->c->frame ? x->c->frame->elem : ELEM_F32, argument_place(x, i));
     return n;
 }
 
-static bool
-axis_argument(const struct call *x, int i, int rank, int64_t *out)
+bool
+argument_axis(const struct call *x, int i, int rank, int64_t *out)
 {
     int64_t axis;
-    if (!value_count(x->c, &x->arg[i]->value, "an axis", &axis, place_of(x, i)))
+    if (!value_count(x->c, &x->arg[i]->value, "an axis", &axis, argument_place(x, i)))
         return false;
     if (axis < -rank || axis >= rank) {
-        report(x->c, BAD_AXIS, place_of(x, i), (long long)axis, rank);
+        report(x->c, BAD_AXIS, argument_place(x, i), (long long)axis, rank);
         return false;
     }
     *out = axis < 0 ? axis + rank : axis;
@@ -52,7 +33,7 @@ static bool
 flag_argument(const struct call *x, int i, bool otherwise, bool *out)
 {
     *out = otherwise;
-    return !x->arg[i] || value_truth(x->c, &x->arg[i]->value, out, place_of(x, i));
+    return !x->arg[i] || value_truth(x->c, &x->arg[i]->value, out, argument_place(x, i));
 }
 
 static bool
@@ -65,12 +46,12 @@ real_argument(const struct call *x, int i, double otherwise, double *out)
         *out = x->arg[i]->value.number.real;
         return true;
     }
-    report(x->c, NUMBER_EXPECTED, place_of(x, i), x->b->parameters[i], value_text(x->c, &x->arg[i]->value));
+    report(x->c, NUMBER_EXPECTED, argument_place(x, i), x->b->parameters[i], value_text(x->c, &x->arg[i]->value));
     return false;
 }
 
-static struct value
-made(const struct call *x, enum op op, int nin, struct node *const *in, const struct attr *attr, const struct type *given)
+struct value
+call_node(const struct call *x, enum op op, int nin, struct node *const *in, const struct attr *attr, const struct type *given)
 {
     for (int i = 0; i < nin; i++)
         if (!in[i])
@@ -93,10 +74,10 @@ axes_argument(const struct call *x, int i, int rank, uint32_t *out)
     *out = 0;
     for (int k = 0; k < n; k++) {
         int64_t axis;
-        if (!value_count(x->c, &items[k], "an axis", &axis, place_of(x, i)))
+        if (!value_count(x->c, &items[k], "an axis", &axis, argument_place(x, i)))
             return false;
         if (axis < -rank || axis >= rank) {
-            report(x->c, BAD_AXIS, place_of(x, i), (long long)axis, rank);
+            report(x->c, BAD_AXIS, argument_place(x, i), (long long)axis, rank);
             return false;
         }
         *out |= 1u << (axis < 0 ? axis + rank : axis);
@@ -107,7 +88,7 @@ axes_argument(const struct call *x, int i, int rank, uint32_t *out)
 static struct value
 reduce(const struct call *x)
 {
-    struct node *n = tensor_argument(x, 0);
+    struct node *n = argument_tensor(x, 0);
     struct attr attr = {0};
     if (!n || !axes_argument(x, 1, n->type.rank, &attr.axes.axes) || !flag_argument(x, 2, false, &attr.axes.keep))
         return value_error();
@@ -123,7 +104,7 @@ reduce(const struct call *x)
     }
     if (n && n->type.rank == 0 && op != OP_ARGMAX && op != OP_ARGMIN)
         return value_tensor(n);
-    return made(x, op, 1, &n, &attr, NULL);
+    return call_node(x, op, 1, &n, &attr, NULL);
 }
 
 /* max(a, b) is elementwise, max(x) and max(x, axis = 1) reduce. */
@@ -145,14 +126,14 @@ extremum(const struct call *x)
 static struct value
 reshape(const struct call *x)
 {
-    struct node *n = tensor_argument(x, 0);
+    struct node *n = argument_tensor(x, 0);
     const struct value *v = &x->arg[1]->value;
     if (!n)
         return value_error();
     struct value list = *v, *items = ARENA_ARRAY(x->c->arena, struct value, v->nitems + 1);
     int hole = -1;
     if (v->kind != VALUE_LIST) {
-        report(x->c, SHAPE_EXPECTED, place_of(x, 1), value_text(x->c, v));
+        report(x->c, SHAPE_EXPECTED, argument_place(x, 1), value_text(x->c, v));
         return value_error();
     }
     for (int i = 0; i < v->nitems; i++) {
@@ -164,7 +145,7 @@ reshape(const struct call *x)
     }
     list.items = items;
     struct type type;
-    if (!value_shape(x->c, &list, (enum elem)n->type.elem, true, &type, place_of(x, 1)))
+    if (!value_shape(x->c, &list, (enum elem)n->type.elem, true, &type, argument_place(x, 1)))
         return value_error();
     if (hole >= 0) { /* N counts as one step of its own: the hole takes it if no other axis has it */
         int64_t whole = type_count(&n->type, 1), rest = type_count(&type, 1);
@@ -174,15 +155,15 @@ reshape(const struct call *x)
     }
     if (type_same_shape(&n->type, &type))
         return value_tensor(n);
-    return made(x, OP_RESHAPE, 1, &n, NULL, &type);
+    return call_node(x, OP_RESHAPE, 1, &n, NULL, &type);
 }
 
 static struct value
 squeeze(const struct call *x)
 {
-    struct node *n = tensor_argument(x, 0);
+    struct node *n = argument_tensor(x, 0);
     int64_t axis = -1;
-    if (!n || (x->arg[1] && !axis_argument(x, 1, n->type.rank, &axis)))
+    if (!n || (x->arg[1] && !argument_axis(x, 1, n->type.rank, &axis)))
         return value_error();
     struct type type = type_scalar((enum elem)n->type.elem);
     for (int i = 0; i < n->type.rank; i++)
@@ -193,13 +174,13 @@ squeeze(const struct call *x)
         report(x->c, NOTHING_TO_SQUEEZE, x->at, type_text(&n->type, ", ", text));
         return value_error();
     }
-    return made(x, OP_RESHAPE, 1, &n, NULL, &type);
+    return call_node(x, OP_RESHAPE, 1, &n, NULL, &type);
 }
 
 static struct value
 transpose(const struct call *x)
 {
-    struct node *n = tensor_argument(x, 0);
+    struct node *n = argument_tensor(x, 0);
     struct attr attr = {0};
     if (!n)
         return value_error();
@@ -209,17 +190,17 @@ transpose(const struct call *x)
     if (x->arg[1]) {
         const struct value *v = &x->arg[1]->value;
         if (v->kind != VALUE_LIST || v->nitems != rank) {
-            report(x->c, SHAPE_EXPECTED, place_of(x, 1), value_text(x->c, v));
+            report(x->c, SHAPE_EXPECTED, argument_place(x, 1), value_text(x->c, v));
             return value_error();
         }
         for (int i = 0; i < rank; i++) {
             int64_t axis;
-            if (!value_count(x->c, &v->items[i], "an axis", &axis, place_of(x, 1)))
+            if (!value_count(x->c, &v->items[i], "an axis", &axis, argument_place(x, 1)))
                 return value_error();
             attr.perm.perm[i] = (int8_t)(axis < -rank || axis >= rank ? -1 : axis < 0 ? axis + rank : axis);
         }
     }
-    return made(x, OP_TRANSPOSE, 1, &n, &attr, NULL);
+    return call_node(x, OP_TRANSPOSE, 1, &n, &attr, NULL);
 }
 
 static struct value
@@ -227,25 +208,25 @@ concat(const struct call *x)
 {
     const struct value *v = &x->arg[0]->value;
     if (v->kind != VALUE_LIST || v->nitems == 0) {
-        report(x->c, LIST_EXPECTED, place_of(x, 0), x->b->name, value_text(x->c, v));
+        report(x->c, LIST_EXPECTED, argument_place(x, 0), x->b->name, value_text(x->c, v));
         return value_error();
     }
     struct node **in = ARENA_ARRAY(x->c->arena, struct node *, v->nitems);
     for (int i = 0; i < v->nitems; i++)
-        if (!(in[i] = value_any(x->c, &v->items[i], ELEM_F32, place_of(x, 0))))
+        if (!(in[i] = value_any(x->c, &v->items[i], ELEM_F32, argument_place(x, 0))))
             return value_error();
     int64_t axis = in[0]->type.rank - 1;
-    if (x->arg[1] && !axis_argument(x, 1, in[0]->type.rank, &axis))
+    if (x->arg[1] && !argument_axis(x, 1, in[0]->type.rank, &axis))
         return value_error();
     struct attr attr = {.axis.axis = (int)axis};
-    return made(x, OP_CONCAT, v->nitems, in, &attr, NULL);
+    return call_node(x, OP_CONCAT, v->nitems, in, &attr, NULL);
 }
 
 /* pad(x, [[1, 1], [0, 2]]): zeros before and after each axis. */
 static struct value
 pad(const struct call *x)
 {
-    struct node *n = tensor_argument(x, 0);
+    struct node *n = argument_tensor(x, 0);
     const struct value *v = &x->arg[1]->value;
     struct attr attr = {0};
     if (!n)
@@ -253,49 +234,49 @@ pad(const struct call *x)
     bool ok = v->kind == VALUE_LIST && v->nitems == n->type.rank;
     for (int i = 0; ok && i < v->nitems; i++)
         ok = v->items[i].kind == VALUE_LIST && v->items[i].nitems == 2 &&
-             value_count(x->c, &v->items[i].items[0], "a padding", &attr.slice.start[i], place_of(x, 1)) &&
-             value_count(x->c, &v->items[i].items[1], "a padding", &attr.slice.stop[i], place_of(x, 1));
+             value_count(x->c, &v->items[i].items[0], "a padding", &attr.slice.start[i], argument_place(x, 1)) &&
+             value_count(x->c, &v->items[i].items[1], "a padding", &attr.slice.stop[i], argument_place(x, 1));
     if (!ok) {
-        report(x->c, PAD_FORM, place_of(x, 1), n->type.rank);
+        report(x->c, PAD_FORM, argument_place(x, 1), n->type.rank);
         return value_error();
     }
-    return made(x, OP_PAD, 1, &n, &attr, NULL);
+    return call_node(x, OP_PAD, 1, &n, &attr, NULL);
 }
 
 static struct value
 gather(const struct call *x)
 {
-    struct node *in[2] = {tensor_argument(x, 0), tensor_argument(x, 1)};
+    struct node *in[2] = {argument_tensor(x, 0), argument_tensor(x, 1)};
     if (!in[0] || !in[1])
         return value_error();
-    bound_index(x->c, in[1], in[0]->type.dim[0], place_of(x, 1));
-    return made(x, OP_GATHER, 2, in, NULL, NULL);
+    bound_index(x->c, in[1], in[0]->type.dim[0], argument_place(x, 1));
+    return call_node(x, OP_GATHER, 2, in, NULL, NULL);
 }
 
 static struct value
 one_hot(const struct call *x)
 {
-    struct node *n = tensor_argument(x, 0);
+    struct node *n = argument_tensor(x, 0);
     int64_t depth;
-    if (!n || !value_count(x->c, &x->arg[1]->value, "the number of classes", &depth, place_of(x, 1)))
+    if (!n || !value_count(x->c, &x->arg[1]->value, "the number of classes", &depth, argument_place(x, 1)))
         return value_error();
     struct type type = n->type;
     if (depth < 1 || type.rank == RANK_MAX) {
-        report(x->c, BAD_DIMENSION, place_of(x, 1), value_text(x->c, &x->arg[1]->value));
+        report(x->c, BAD_DIMENSION, argument_place(x, 1), value_text(x->c, &x->arg[1]->value));
         return value_error();
     }
     type.elem = (uint8_t)(x->c->frame ? x->c->frame->elem : ELEM_F32);
     type.dim[type.rank++] = depth;
-    bound_index(x->c, n, depth, place_of(x, 0));
-    return made(x, OP_ONE_HOT, 1, &n, NULL, &type);
+    bound_index(x->c, n, depth, argument_place(x, 0));
+    return call_node(x, OP_ONE_HOT, 1, &n, NULL, &type);
 }
 
 static struct value
 scatter_add(const struct call *x)
 {
-    struct node *in[2] = {tensor_argument(x, 0), tensor_argument(x, 1)};
+    struct node *in[2] = {argument_tensor(x, 0), argument_tensor(x, 1)};
     int64_t rows;
-    if (!in[0] || !in[1] || !value_count(x->c, &x->arg[2]->value, "the number of rows", &rows, place_of(x, 2)))
+    if (!in[0] || !in[1] || !value_count(x->c, &x->arg[2]->value, "the number of rows", &rows, argument_place(x, 2)))
         return value_error();
     struct type type = in[1]->type;
     int drop = in[0]->type.rank;
@@ -305,8 +286,8 @@ scatter_add(const struct call *x)
     type.dim[0] = rows;
     for (int i = type.rank; i < RANK_MAX; i++)
         type.dim[i] = 0;
-    bound_index(x->c, in[0], rows, place_of(x, 0));
-    return made(x, OP_SCATTER_ADD, 2, in, NULL, &type);
+    bound_index(x->c, in[0], rows, argument_place(x, 0));
+    return call_node(x, OP_SCATTER_ADD, 2, in, NULL, &type);
 }
 
 /* -- constants ----------------------------------------------------------------------------------------------------------------- */
@@ -316,10 +297,10 @@ filled(const struct call *x, double value)
 {
     struct type type;
     enum elem e = x->c->frame ? x->c->frame->elem : ELEM_F32;
-    if (!value_shape(x->c, &x->arg[0]->value, e, true, &type, place_of(x, 0)))
+    if (!value_shape(x->c, &x->arg[0]->value, e, true, &type, argument_place(x, 0)))
         return value_error();
     struct node *n = graph_number(x->c->graph, e, value);
-    return type.rank ? made(x, OP_BROADCAST, 1, &n, NULL, &type) : value_tensor(n);
+    return type.rank ? call_node(x, OP_BROADCAST, 1, &n, NULL, &type) : value_tensor(n);
 }
 
 static struct value zeros(const struct call *x) { return filled(x, 0); }
@@ -330,12 +311,12 @@ zeros_like(const struct call *x)
 {
     const struct value *v = &x->arg[0]->value;
     if (v->kind != VALUE_TENSOR) {
-        report(x->c, TENSOR_EXPECTED, place_of(x, 0), value_text(x->c, v));
+        report(x->c, TENSOR_EXPECTED, argument_place(x, 0), value_text(x->c, v));
         return value_error();
     }
     struct type type = v->node->type;
     struct node *n = elem_is_float(type.elem) ? graph_number(x->c->graph, (enum elem)type.elem, 0) : graph_whole(x->c->graph, (enum elem)type.elem, 0);
-    return type.rank ? made(x, OP_BROADCAST, 1, &n, NULL, &type) : value_tensor(n);
+    return type.rank ? call_node(x, OP_BROADCAST, 1, &n, NULL, &type) : value_tensor(n);
 }
 
 static struct value
@@ -343,7 +324,7 @@ shape_of(const struct call *x)
 {
     const struct value *v = &x->arg[0]->value;
     if (v->kind != VALUE_TENSOR) {
-        report(x->c, TENSOR_EXPECTED, place_of(x, 0), value_text(x->c, v));
+        report(x->c, TENSOR_EXPECTED, argument_place(x, 0), value_text(x->c, v));
         return value_error();
     }
     const struct type *t = &v->node->type;
@@ -376,7 +357,7 @@ static struct value
 fan(const struct call *x, int from_end)
 {
     struct type type;
-    if (!value_shape(x->c, &x->arg[0]->value, ELEM_F32, false, &type, place_of(x, 0)))
+    if (!value_shape(x->c, &x->arg[0]->value, ELEM_F32, false, &type, argument_place(x, 0)))
         return value_error();
     if (type.rank < 2)
         return value_whole(type.rank ? type.dim[0] : 1);
@@ -390,7 +371,7 @@ static struct value
 count(const struct call *x)
 {
     struct type type;
-    if (!value_shape(x->c, &x->arg[0]->value, ELEM_F32, false, &type, place_of(x, 0)))
+    if (!value_shape(x->c, &x->arg[0]->value, ELEM_F32, false, &type, argument_place(x, 0)))
         return value_error();
     return value_whole(type_count(&type, 1));
 }
@@ -421,21 +402,21 @@ tensor(const struct call *x)
     const struct value *v = &x->arg[0]->value;
     for (const struct value *w = v; w->kind == VALUE_LIST; w = w->items) {
         if (type.rank == RANK_MAX || !w->nitems) {
-            report(x->c, TENSOR_FORM, place_of(x, 0));
+            report(x->c, TENSOR_FORM, argument_place(x, 0));
             return value_error();
         }
         type.dim[type.rank++] = w->nitems;
     }
     int64_t count = 0;
-    if (!list_numbers(x->c, v, &type, 0, NULL, &count, place_of(x, 0)))
+    if (!list_numbers(x->c, v, &type, 0, NULL, &count, argument_place(x, 0)))
         return value_error();
     float *data = ARENA_ARRAY(x->c->arena, float, count);
     count = 0;
-    list_numbers(x->c, v, &type, 0, data, &count, place_of(x, 0));
+    list_numbers(x->c, v, &type, 0, data, &count, argument_place(x, 0));
     if (!type.rank)
         return value_tensor(graph_number(x->c->graph, ELEM_F32, data[0]));
     struct attr attr = {.value.data = data};
-    return made(x, OP_CONST, 0, NULL, &attr, &type);
+    return call_node(x, OP_CONST, 0, NULL, &attr, &type);
 }
 
 /* -- casts ------------------------------------------------------------------------------------------------------------------------ */
@@ -449,14 +430,14 @@ cast_to(const struct call *x, enum elem e)
             return value_tensor(graph_number(x->c->graph, e, e == ELEM_F32 ? (double)(float)v->number.real : v->number.real));
         struct node *real = graph_number(x->c->graph, ELEM_F64, v->number.real);
         struct type type = type_scalar(e);
-        return made(x, OP_CAST, 1, &real, NULL, &type);
+        return call_node(x, OP_CAST, 1, &real, NULL, &type);
     }
     struct node *n = value_any(x->c, v, e, x->at);
     if (!n || n->type.elem == e)
         return value_tensor(n);
     struct type type = n->type;
     type.elem = (uint8_t)e;
-    return made(x, OP_CAST, 1, &n, NULL, &type);
+    return call_node(x, OP_CAST, 1, &n, NULL, &type);
 }
 
 #define CAST_TO(name, elem) static struct value to_##name(const struct call *x) { return cast_to(x, elem); }
@@ -487,19 +468,17 @@ random_numbers(const struct call *x)
 {
     struct type type;
     enum elem e = x->c->frame ? x->c->frame->elem : ELEM_F32;
-    bool normal = x->b->op == OP_RANDOM_NORMAL;
     struct attr attr = {0};
-    if (!value_shape(x->c, &x->arg[0]->value, x->b->op == OP_RANDOM_BITS ? ELEM_I32 : e, true, &type, place_of(x, 0)) ||
+    if (!value_shape(x->c, &x->arg[0]->value, x->b->op == OP_RANDOM_BITS ? ELEM_I32 : e, true, &type, argument_place(x, 0)) ||
         !real_argument(x, 1, 0, &attr.stream.from) || !real_argument(x, 2, 1, &attr.stream.to))
         return value_error();
-    (void)normal;
     if (!x->c->seed) {
         report(x->c, RANDOM_MISPLACED, x->at, x->b->name);
         return value_error();
     }
     attr.stream.stream = stream_number(x->c);
     struct node *in[2] = {x->c->seed, x->c->step ? x->c->step : graph_whole(x->c->graph, ELEM_I64, 0)};
-    return made(x, x->b->op, 2, in, &attr, &type);
+    return call_node(x, x->b->op, 2, in, &attr, &type);
 }
 
 /* -- weights ------------------------------------------------------------------------------------------------------------------------ */
@@ -515,11 +494,11 @@ weight(const struct call *x)
     }
     struct type type;
     enum elem e = c->frame->elem;
-    if (!value_shape(c, &x->arg[0]->value, e, false, &type, place_of(x, 0)))
+    if (!value_shape(c, &x->arg[0]->value, e, false, &type, argument_place(x, 0)))
         return value_error();
     const struct value *init = &x->arg[1]->value;
     if (init->kind != VALUE_FUNCTION) {
-        report(c, INITIALIZER_EXPECTED, place_of(x, 1), value_text(c, init));
+        report(c, INITIALIZER_EXPECTED, argument_place(x, 1), value_text(c, init));
         return value_error();
     }
     int known = m->module->nvars, var = make_variable(c, c->path, &type, VARIABLE_WEIGHT, x->at);
@@ -570,8 +549,8 @@ map(const struct call *x)
 static struct value
 stop_gradient(const struct call *x)
 {
-    struct node *n = tensor_argument(x, 0);
-    return made(x, OP_STOP, 1, &n, NULL, NULL);
+    struct node *n = argument_tensor(x, 0);
+    return call_node(x, OP_STOP, 1, &n, NULL, NULL);
 }
 
 /* -- the table ---------------------------------------------------------------------------------------------------------------------- */
@@ -588,6 +567,13 @@ static const struct builtin builtins[] = {
     {"transpose", {"x", "axes"}, 1, transpose, OP_TRANSPOSE, false},
     {"concat", {"parts", "axis"}, 1, concat, OP_CONCAT, false},
     {"pad", {"x", "widths"}, 2, pad, OP_PAD, false},
+    {"slice", {"x", "start", "stop"}, 3, builtin_slice, OP_SLICE, false},
+    {"sort", {"x", "axis"}, 1, builtin_along, OP_SORT, false},
+    {"argsort", {"x", "axis"}, 1, builtin_along, OP_ARGSORT, false},
+    {"cumsum", {"x", "axis"}, 2, builtin_along, OP_CUMSUM, false},
+    {"flip", {"x", "axis"}, 2, builtin_along, OP_FLIP, false},
+    {"conv", {"x", "w", "stride", "padding", "dilation"}, 2, builtin_conv, OP_CONV, false},
+    {"qr", {"x"}, 1, builtin_qr, OP_QR, false},
     {"gather", {"table", "index"}, 2, gather, OP_GATHER, false},
     {"scatter_add", {"index", "values", "rows"}, 3, scatter_add, OP_SCATTER_ADD, false},
     {"one_hot", {"x", "classes"}, 2, one_hot, OP_ONE_HOT, false},
@@ -610,6 +596,7 @@ static const struct builtin builtins[] = {
     {"random_bits", {"shape"}, 1, random_numbers, OP_RANDOM_BITS, false},
     {"random_uniform", {"shape", "low", "high"}, 1, random_numbers, OP_RANDOM_UNIFORM, false},
     {"random_normal", {"shape", "mean", "deviation"}, 1, random_numbers, OP_RANDOM_NORMAL, false},
+    {"random_truncated_normal", {"shape", "mean", "deviation"}, 1, random_numbers, OP_RANDOM_TRUNCATED_NORMAL, false},
     {"stop_gradient", {"x"}, 1, stop_gradient, OP_STOP, false},
     {"weight", {"shape", "init"}, 2, weight, OP_VAR, true},
 /* every elementwise operation with the CALLABLE flag that has no row above */
