@@ -124,7 +124,7 @@ struct result {
     int item, array;
     enum op reduce;             /* OP_COUNT: none */
     struct size count;          /* of the elements of a mean */
-    LLVMValueRef part;          /* of the nest: the reduction over the loops inside */
+    LLVMValueRef part, lanes;   /* of the nest: the reduction over the loops inside; the 16 lanes so far */
 };
 
 struct nest {
@@ -155,6 +155,8 @@ void array_dense(struct array *a, const struct type *t, const struct type *shape
 /* emit_reduce.c */
 LLVMValueRef reduce_start(struct gen *g, enum op reduce, enum elem e, int lanes);
 LLVMValueRef reduce_step(struct gen *g, enum op reduce, enum elem e, LLVMValueRef acc, LLVMValueRef value, int lanes);
+/* Lane i of the result is lane (i + amount) mod 16 of |lanes|. */
+LLVMValueRef reduce_rotate(struct gen *g, LLVMValueRef lanes, LLVMValueRef amount);
 LLVMValueRef reduce_tree(struct gen *g, enum op reduce, enum elem e, LLVMValueRef lanes);
 LLVMValueRef reduce_finish(struct gen *g, const struct result *r, enum elem e, LLVMValueRef total, int lanes);
 /* The kinds of the axes of an operand of type |t| whose axes |axes| are reduced. */

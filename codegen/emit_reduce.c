@@ -38,6 +38,27 @@ part_of(struct gen *g, LLVMValueRef v, int from, int count)
     return LLVMBuildShuffleVector(g->b, v, LLVMGetPoison(LLVMTypeOf(v)), LLVMConstVector(index, (unsigned)count), "");
 }
 
+static LLVMValueRef
+rotate_by(struct gen *g, LLVMValueRef v, int amount)
+{
+    LLVMValueRef index[REDUCE_LANES];
+    for (int i = 0; i < REDUCE_LANES; i++)
+        index[i] = LLVMConstInt(g->i32, (unsigned)(i + amount) % REDUCE_LANES, false);
+    return LLVMBuildShuffleVector(g->b, v, LLVMGetPoison(LLVMTypeOf(v)), LLVMConstVector(index, REDUCE_LANES), "");
+}
+
+LLVMValueRef
+reduce_rotate(struct gen *g, LLVMValueRef v, LLVMValueRef amount)
+{
+    if (LLVMIsAConstantInt(amount))
+        return rotate_by(g, v, (int)(LLVMConstIntGetZExtValue(amount) % REDUCE_LANES));
+    for (int bit = 1; bit < REDUCE_LANES; bit *= 2) {
+        LLVMValueRef set = LLVMBuildICmp(g->b, LLVMIntNE, LLVMBuildAnd(g->b, amount, whole(g, bit), ""), whole(g, 0), "");
+        v = LLVMBuildSelect(g->b, set, rotate_by(g, v, bit), v, "");
+    }
+    return v;
+}
+
 LLVMValueRef
 reduce_tree(struct gen *g, enum op reduce, enum elem e, LLVMValueRef v)
 {

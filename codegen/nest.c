@@ -104,6 +104,17 @@ loop_stride(const struct nest *n, const struct array *a, int loop)
     return a->stride[n->order[loop - 1]];
 }
 
+/* The elements of all lane axes. */
+static struct size
+lane_size(const struct nest *n)
+{
+    struct size size = {1, 0};
+    for (int i = 0; i < n->rank; i++)
+        if (n->kind[i] == AXIS_LANE)
+            size = size_times(size, n->dim[i]);
+    return size;
+}
+
 static bool
 moves_by_one(const struct nest *n, int loop)
 {
@@ -354,51 +365,107 @@ vector_loop(struct gen *g, struct nest *n, int level)
     n->now = 1;
 }
 
-/* A loop over a reduced axis; leaves the reduction over it and the loops inside in result->part. */
+/* A loop over an axis that is reduced one element after the other; leaves the reduction over it and the loops inside in
+ * result->part. */
 static void
-reduce_loop(struct gen *g, struct nest *n, int level)
+sequential_loop(struct gen *g, struct nest *n, int level)
 {
-    bool lanes = level == n->vector_loop;
     LLVMValueRef *carried = ARENA_ARRAY(g->arena, LLVMValueRef, n->nresults);
     struct loop l;
-    if (lanes)
-        n->now = n->lanes;
-    loop_begin(g, &l, whole(g, 0), n->bound[level], lanes ? n->lanes : 1);
+    loop_begin(g, &l, whole(g, 0), n->bound[level], 1);
     for (int i = 0; i < n->nresults; i++) {
         struct result *r = &n->results[i];
         if (r->reduce != OP_COUNT)
             carried[i] = loop_carry(g, &l, reduce_start(g, r->reduce, n->items[r->item].elem, n->now));
     }
     n->index[level] = l.index;
-    if (lanes)
-        mask_turn(g, n, level, l.index);
     inside(g, n, level);
     for (int i = 0; i < n->nresults; i++) {
         struct result *r = &n->results[i];
         if (r->reduce == OP_COUNT)
             continue;
-        enum elem e = n->items[r->item].elem;
-        LLVMValueRef next = reduce_step(g, r->reduce, e, carried[i], r->part, n->now);
-        if (n->mask && lanes)
-            next = LLVMBuildSelect(g->b, n->mask, next, carried[i], "");
+        LLVMValueRef next = reduce_step(g, r->reduce, n->items[r->item].elem, carried[i], r->part, n->now);
         loop_next(g, &l, carried[i], next);
         r->part = next;
     }
     loop_end(g, &l);
-    if (!lanes)
-        return;
+}
+
+/* The turn of the innermost lane loop: 16 more elements for the lanes. */
+static void
+lane_turn(struct gen *g, struct nest *n, int level, LLVMValueRef turn)
+{
+    n->now = n->lanes;
+    mask_turn(g, n, level, turn);
+    inside(g, n, level);
+    for (int i = 0; i < n->nresults; i++) {
+        struct result *r = &n->results[i];
+        if (r->reduce == OP_COUNT)
+            continue;
+        LLVMValueRef next = reduce_step(g, r->reduce, n->items[r->item].elem, r->lanes, r->part, n->now);
+        r->lanes = n->mask ? LLVMBuildSelect(g->b, n->mask, next, r->lanes, "") : next;
+    }
     n->mask = NULL;
     n->now = 1;
+}
+
+/* Turns the lanes of all results by |size| elements forward, or back. */
+static void
+turn_lanes(struct gen *g, struct nest *n, struct size size, bool back)
+{
+    LLVMValueRef amount = size_value(g, size);
+    if (back)
+        amount = LLVMBuildNeg(g->b, amount, "");
     for (int i = 0; i < n->nresults; i++)
         if (n->results[i].reduce != OP_COUNT)
-            n->results[i].part = reduce_tree(g, n->results[i].reduce, n->items[n->results[i].item].elem, n->results[i].part);
+            n->results[i].lanes = reduce_rotate(g, n->results[i].lanes, amount);
+}
+
+/* A loop over lane axes. They are one flat axis, element i of which goes to lane i mod 16; where some array keeps them
+ * apart there is a loop for each. Then lane 0 of the vector is the lane of the innermost loop's first element: behind it
+ * the lanes are turned by its length. */
+static void
+lane_loop(struct gen *g, struct nest *n, int level)
+{
+    bool first = level == 1 || n->kind[n->order[level - 2]] != AXIS_LANE, last = level == n->nloops;
+    LLVMValueRef *carried = ARENA_ARRAY(g->arena, LLVMValueRef, n->nresults);
+    struct loop l;
+    loop_begin(g, &l, whole(g, 0), n->bound[level], last ? n->lanes : 1);
+    for (int i = 0; i < n->nresults; i++) {
+        struct result *r = &n->results[i];
+        if (r->reduce == OP_COUNT)
+            continue;
+        if (first)
+            r->lanes = reduce_start(g, r->reduce, n->items[r->item].elem, REDUCE_LANES);
+        carried[i] = r->lanes = loop_carry(g, &l, r->lanes);
+    }
+    n->index[level] = l.index;
+    if (last)
+        lane_turn(g, n, level, l.index);
+    else
+        inside(g, n, level);
+    for (int i = 0; i < n->nresults; i++)
+        if (n->results[i].reduce != OP_COUNT)
+            loop_next(g, &l, carried[i], n->results[i].lanes);
+    loop_end(g, &l);
+    if (last && !first)
+        turn_lanes(g, n, loop_size(n, level), false);
+    if (first && !last)
+        turn_lanes(g, n, lane_size(n), true);
+    for (int i = 0; i < n->nresults && first; i++) {
+        struct result *r = &n->results[i];
+        if (r->reduce != OP_COUNT)
+            r->part = reduce_tree(g, r->reduce, n->items[r->item].elem, r->lanes);
+    }
 }
 
 static void
 loop(struct gen *g, struct nest *n, int level)
 {
-    if (level > n->out_loops)
-        reduce_loop(g, n, level);
+    if (n->kind[n->order[level - 1]] == AXIS_LANE)
+        lane_loop(g, n, level);
+    else if (level > n->out_loops)
+        sequential_loop(g, n, level);
     else if (level == n->vector_loop)
         vector_loop(g, n, level);
     else

@@ -388,6 +388,17 @@ Test(codegen, reductions_of_all_kinds)
                 "}\n", SIZES, sizes, false);
 }
 
+/* Operands that keep the reduced axes apart: they are one flat axis all the same. */
+Test(codegen, reductions_of_broadcasts)
+{
+    check_sized("graph g(x: f32[3,N,#], b: f32[N,#], c: f32[#], d: f64[5,#], e: f64[5,1]) {\n"
+                "  %1 = mul x, b : f32[3,N,#]\n  %2 = sum %1 {axis=[0,1,2]} : f32[]\n  %3 = add %1, c : f32[3,N,#]\n"
+                "  %4 = mean %3 {axis=[1,2]} : f32[3]\n  %5 = max_over %3 {axis=[0,1,2]} : f32[]\n"
+                "  %6 = mul d, e : f64[5,#]\n  %7 = prod %6 {axis=[0,1]} : f64[]\n  %8 = broadcast c : f32[2,7,#]\n"
+                "  %9 = sum %8 {axis=[0,1,2]} : f32[]\n"
+                "  return %2 \"a\", %4 \"b\", %5 \"c\", %7 \"d\", %9 \"e\"\n}\n", SIZES, sizes, false);
+}
+
 Test(codegen, fused_reductions)
 {
     check_sized("graph g(x: f32[N,#], b: f32[#]) {\n"
