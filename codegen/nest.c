@@ -137,6 +137,9 @@ lanes_for(const struct gen *g, struct size n)
     return lanes;
 }
 
+/* A reduction one element after the other is a chain of dependent operations: small ones run in several registers at once. */
+enum { WIDE = 4, WIDE_ITEMS = 12 };
+
 static void
 choose_vector(struct gen *g, struct nest *n)
 {
@@ -148,6 +151,9 @@ choose_vector(struct gen *g, struct nest *n)
         n->lanes = REDUCE_LANES;
     } else if (n->out_loops && moves_by_one(n, n->out_loops)) {
         n->lanes = lanes_for(g, loop_size(n, n->out_loops));
+        if (n->nloops > n->out_loops && n->nitems <= WIDE_ITEMS)
+            while (n->lanes < WIDE * g->width && loop_size(n, n->out_loops).factor % (2 * n->lanes) == 0)
+                n->lanes *= 2;
         n->vector_loop = n->lanes > 1 ? n->out_loops : 0;
     }
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 static const int64_t sizes[] = {1, 2, 3, 15, 16, 17, 31, 33};
 enum { SIZES = 8, ROWS_MOST = 33, TEXT_MAX = 4096, VARS_MAX = 8, INPUTS_MAX = 8 };
@@ -573,6 +574,16 @@ Test(codegen, assembly)
     cr_assert(strstr(text, "matmul."), "kernels carry the names of their operations");
 #ifdef __x86_64__
     cr_assert(strstr(text, "vfmadd") && strstr(text, "ymm") && !strstr(text, "zmm"));
+    if (__builtin_cpu_supports("avx512f")) {
+        options.vector_width = 16;
+        text = f.gen.text(g, &options, true, &f.arena, &f.diag);
+        cr_assert(text && strstr(text, "zmm"));
+        for (const char *line = text; (line = strstr(line, "%zmm")); line++) {
+            int length = (int)strcspn(line, "\n");
+            const char *stack = strstr(line, "(%rsp");
+            cr_assert(!stack || stack - line > length, "an accumulator on the stack: %.*s", length, line);
+        }
+    }
 #endif
     teardown(&f);
 }
@@ -591,6 +602,20 @@ Test(codegen, equal_nodes_share_a_kernel)
     for (char *p = text; (p = strstr(p, "void @matmul.")); p++)
         *(p - 1) == ' ' && p[-2] == 'l' && p[-5] == 'c' ? calls++ : definitions++;
     cr_assert(definitions == 2 && calls == 3, "%d definitions, %d calls\n%s", definitions, calls, text);
+    teardown(&f);
+}
+
+/* A process that may not make memory executable: PR_SET_MDWE of Linux 6.3, as SELinux and noexec mounts deny it. */
+Test(codegen, denied_pages)
+{
+    enum { SET_MDWE = 65, REFUSE_EXEC_GAIN = 1 };
+    struct fixture f;
+    setup(&f);
+    struct graph *g = planned(&f, "graph g(x: f32[N]) {\n  %1 = exp x : f32[N]\n  return %1 \"y\"\n}\n", 1, 5, true);
+    if (prctl(SET_MDWE, REFUSE_EXEC_GAIN, 0, 0, 0))
+        cr_skip_test("this system does not refuse executable pages");
+    cr_assert(!f.gen.compile(g, &(struct code_options){0}, &f.diag));
+    cr_assert(f.diag.first && f.diag.first->code == DIAG_JIT_DENIED && f.diag.status == STATUS_MACHINE, "%s", said(&f));
     teardown(&f);
 }
 
