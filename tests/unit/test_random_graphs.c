@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { GRAPHS = 300, PARTS = 6, BATCHES = 3, ROUNDS_OF_ONE_OPERATION = 12 };
+enum { GRAPHS = 300, PARTS = 6, BATCHES = 3, ROUNDS_OF_ONE_OPERATION = 8 };
 
 /* What a graph is run on, and what it must give. */
 struct expected {
@@ -343,7 +343,7 @@ check_operation(enum op op, const struct codegen *codegen)
 {
     const char *only = getenv("NNC_ONLY");
     for (int i = 0; i < ROUNDS_OF_ONE_OPERATION && (!only || !strcmp(only, op_info[op].text)); i++)
-        check_graph((uint64_t)op * 100 + (uint64_t)i, op, codegen);
+        check_graph((uint64_t)op * 100 + (uint64_t)i, op, i % 2 ? NULL : codegen);
 }
 
 /* One program a part, so that the parts run side by side. */
