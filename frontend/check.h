@@ -3,6 +3,7 @@
 #ifndef NNC_FRONTEND_CHECK_H
 #define NNC_FRONTEND_CHECK_H
 #include "frontend/model.h"
+#include "frontend/name_map.h"
 #include <string.h>
 
 enum { INPUTS_MAX = 256, OUTPUTS_MAX = 256 };
@@ -61,12 +62,6 @@ struct binding {
     int var;                    /* index of the variable that `state` or `weight` made, else -1 */
 };
 
-/* How often a name was bound in a block, for the names of weights. */
-struct name_count {
-    const char *name;
-    int count;
-};
-
 /* A call of a definition; the outermost one is the model. */
 struct frame {
     struct frame *caller;
@@ -77,8 +72,8 @@ struct frame {
     int nargs;
     struct binding *bindings;
     int nbindings, bindings_cap;
-    struct name_count *counts;
-    int ncounts, counts_cap;
+    struct name_map latest;         /* the last binding of each name, once there are more than a few */
+    struct name_map counts;         /* how often a name was bound, for the names of weights */
     const char *iteration;          /* "[2]" inside a repeat, else "" */
     bool returned;
     struct value result;
@@ -119,8 +114,8 @@ struct checker {
     char *path;                             /* of the bindings around this place */
     int path_length, path_cap;
     bool several;                           /* the right-hand side has several layer calls: each adds its layer's name */
-    struct name_count *layer_counts;
-    int nlayer_counts, layer_counts_cap;
+    struct name_map layer_counts;
+    struct name_map var_index;              /* of the module's variables, by full name */
     struct suspect *suspects;
     int nsuspects, suspects_cap;
 
@@ -205,7 +200,8 @@ struct binding *find_binding(struct frame *f, const char *name);
 /* Lengthens the path by a binding's element and returns the old length, for path_restore. */
 int path_push(struct checker *c, const char *element);
 void path_restore(struct checker *c, int length);
-int count_name(struct checker *c, struct name_count **counts, int *n, int *cap, const char *name);
+/* Counts one more binding of an interned name. */
+int count_name(struct checker *c, struct name_map *counts, const char *name);
 /* Makes or finds the variable of the present path. Its initial value comes from |init| in the init template (see begin_init). */
 int make_variable(struct checker *c, const char *name, const struct type *type, enum variable_kind kind, struct place at);
 

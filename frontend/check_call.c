@@ -298,18 +298,15 @@ call_layer(struct checker *c, const struct closure *f, const struct argument *ar
     for (const struct frame *g = c->frame; g && g->def; g = g->caller)
         depth++;
     if (c->several) {
-        int k = count_name(c, &c->layer_counts, &c->nlayer_counts, &c->layer_counts_cap, name);
+        int k = count_name(c, &c->layer_counts, source_name(c->sources, name, strlen(name)));
         path_push(c, k == 1 ? name : arena_printf(c->arena, "%s.%d", name, k));
     }
     bool several = c->several;
-    struct name_count *counts = c->layer_counts;
-    int n = c->nlayer_counts, cap = c->layer_counts_cap;
+    struct name_map counts = c->layer_counts;
     c->several = false;
     struct value v = f->def ? call_definition(c, f->def, args, nargs, call, at) : builtin_call(c, f->builtin, args, nargs, at);
     c->several = several;
     c->layer_counts = counts;
-    c->nlayer_counts = n;
-    c->layer_counts_cap = cap;
     if (f->def)
         record_layer(c, name, &v, first_var, depth, at);
     path_restore(c, length);

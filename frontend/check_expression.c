@@ -4,6 +4,10 @@
 struct binding *
 find_binding(struct frame *f, const char *name)
 {
+    if (f->latest.cap) {
+        int i = name_map_get(&f->latest, name);
+        return i >= 0 ? &f->bindings[i] : NULL;
+    }
     for (int i = f->nbindings - 1; i >= 0; i--)
         if (f->bindings[i].name == name)
             return &f->bindings[i];

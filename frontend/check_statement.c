@@ -1,25 +1,30 @@
 /* check_statement: statements of definitions and of the model; the names of weights. */
 #include "frontend/check.h"
 
+enum { FEW_BINDINGS = 8 };
+
 struct binding *
 bind(struct checker *c, const char *name, struct value v, struct place at)
 {
     struct frame *f = c->frame;
     struct binding *b = ARENA_PUSH(c->arena, f->bindings, f->nbindings, f->bindings_cap);
     *b = (struct binding){.name = name, .value = v, .place = at, .var = -1};
+    if (f->latest.cap)
+        name_map_set(&f->latest, c->arena, name, f->nbindings - 1);
+    else if (f->nbindings > FEW_BINDINGS)
+        for (int i = 0; i < f->nbindings; i++)
+            name_map_set(&f->latest, c->arena, f->bindings[i].name, i);
     return b;
 }
 
 /* -- paths ---------------------------------------------------------------------------------------------------------------------- */
 
 int
-count_name(struct checker *c, struct name_count **counts, int *n, int *cap, const char *name)
+count_name(struct checker *c, struct name_map *counts, const char *name)
 {
-    for (int i = 0; i < *n; i++)
-        if ((*counts)[i].name == name || !strcmp((*counts)[i].name, name))
-            return ++(*counts)[i].count;
-    *ARENA_PUSH(c->arena, *counts, *n, *cap) = (struct name_count){name, 1};
-    return 1;
+    int k = name_map_get(counts, name);
+    name_map_set(counts, c->arena, name, k < 0 ? 1 : k + 1);
+    return k < 0 ? 1 : k + 1;
 }
 
 int
@@ -53,22 +58,22 @@ path_restore(struct checker *c, int length)
 struct naming {
     int length;
     bool several;
-    struct name_count *counts;
-    int n, cap, draws;
+    struct name_map counts;
+    int draws;
 };
 
 /* Opens the path of a binding of |name|: x, x.2 (bound again), x[1] (in a repeat). */
 static struct naming
 open_binding(struct checker *c, const char *name, const struct ast *rhs)
 {
-    struct naming saved = {c->path_length, c->several, c->layer_counts, c->nlayer_counts, c->layer_counts_cap, c->draws};
+    struct naming saved = {c->path_length, c->several, c->layer_counts, c->draws};
     struct frame *f = c->frame;
     const char *key = *f->iteration ? arena_printf(c->arena, "%s%s", name, f->iteration) : name;
-    int k = count_name(c, &f->counts, &f->ncounts, &f->counts_cap, key);
+    key = source_name(c->sources, key, strlen(key));
+    int k = count_name(c, &f->counts, key);
     path_push(c, k == 1 ? key : arena_printf(c->arena, "%s.%d", key, k));
     c->several = count_layer_calls(c, rhs) > 1;
-    c->layer_counts = NULL;
-    c->nlayer_counts = c->layer_counts_cap = 0;
+    c->layer_counts = (struct name_map){0};
     c->draws = 0;
     return saved;
 }
@@ -79,8 +84,6 @@ close_binding(struct checker *c, const struct naming *saved)
     path_restore(c, saved->length);
     c->several = saved->several;
     c->layer_counts = saved->counts;
-    c->nlayer_counts = saved->n;
-    c->layer_counts_cap = saved->cap;
     c->draws = saved->draws;
 }
 
@@ -123,14 +126,15 @@ int
 make_variable(struct checker *c, const char *name, const struct type *type, enum variable_kind kind, struct place at)
 {
     struct module *m = c->x->model.module;
-    for (int i = 0; i < m->nvars; i++)
-        if (!strcmp(m->vars[i].name, name)) {
-            if (!type_equal(&m->vars[i].type, type))
-                report(c, WEIGHT_TWO_SHAPES, at, name);
-            return i;
-        }
-    *ARENA_PUSH(m->arena, m->vars, m->nvars, m->vars_cap) =
-        (struct variable){arena_text(m->arena, name, strlen(name)), *type, kind, user_place(c, at)};
+    name = source_name(c->sources, name, strlen(name));
+    int known = name_map_get(&c->var_index, name);
+    if (known >= 0) {
+        if (!type_equal(&m->vars[known].type, type))
+            report(c, WEIGHT_TWO_SHAPES, at, name);
+        return known;
+    }
+    *ARENA_PUSH(m->arena, m->vars, m->nvars, m->vars_cap) = (struct variable){name, *type, kind, user_place(c, at)};
+    name_map_set(&c->var_index, c->arena, name, m->nvars - 1);
     return m->nvars - 1;
 }
 
