@@ -91,7 +91,8 @@ run_stages(const struct reduce_plan *p, int first, char *out, const char *x, cha
         char *to = i + 1 == p->nstages ? out : scratch;
         run_stage(p, &p->stage[i], to, x);
         x = to;
-        scratch += round64((size_t)(p->stage[i].outer * p->stage[i].inner) * p->size);
+        if (to == scratch)
+            scratch += round64((size_t)(p->stage[i].outer * p->stage[i].inner) * p->size);
     }
     if (p->divide)
         p->divide(out, (const void *const[]){out, &p->divisor}, (const uint8_t[]){1, 0}, p->out_count);

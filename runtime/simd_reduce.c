@@ -22,6 +22,8 @@ enum { VECTOR_BYTES = 16 };
 #define UNROLL _Pragma("GCC unroll 8")
 typedef float vector_f32 __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
 typedef double vector_f64 __attribute__((vector_size(VECTOR_BYTES), aligned(8), may_alias));
+typedef int32_t whole_f32 __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
+typedef int64_t whole_f64 __attribute__((vector_size(VECTOR_BYTES), aligned(8), may_alias));
 
 #define E f32
 #define T float
@@ -29,6 +31,7 @@ typedef double vector_f64 __attribute__((vector_size(VECTOR_BYTES), aligned(8), 
 #define HIGHEST __builtin_inff()
 #define VECTOR 1
 #define V vector_f32
+#define VI whole_f32
 #define W (VECTOR_BYTES / 4)
 #include "runtime/simd_reduce_elem.h"
 
@@ -38,6 +41,7 @@ typedef double vector_f64 __attribute__((vector_size(VECTOR_BYTES), aligned(8), 
 #define HIGHEST __builtin_inf()
 #define VECTOR 1
 #define V vector_f64
+#define VI whole_f64
 #define W (VECTOR_BYTES / 8)
 #include "runtime/simd_reduce_elem.h"
 

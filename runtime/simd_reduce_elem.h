@@ -1,5 +1,5 @@
-/* The reductions of one element type; included by simd_reduce.c for each. E: the suffix of names, T: the type, VECTOR: 1 where V, W (a vector of
- * W elements, at most 16) exist, so that sums and products keep their accumulators in registers. |op| is a constant everywhere. */
+/* The reductions of one element type; included by simd_reduce.c for each. E: the suffix of names, T: the type, VECTOR: 1 where V (a vector of W
+ * elements, at most 16) and VI (integers of the same size) exist, so that accumulators stay in registers. |op| is a constant everywhere. */
 #define FN(name) ISA_JOIN(name, E)
 
 static inline __attribute__((always_inline)) T
@@ -23,6 +23,19 @@ FN(start_of)(enum reduce op, T *out, int64_t count)
 }
 
 #if VECTOR
+/* The bodies of math.def on vectors; a condition is an integer vector of zeros and ones in all bits. */
+static inline __attribute__((always_inline)) V
+FN(vector_step)(enum reduce op, V a, V b)
+{
+    if (op == REDUCE_SUM)
+        return a + b;
+    if (op == REDUCE_PROD)
+        return a * b;
+    VI second = (op == REDUCE_MAX ? a < b : b < a) | (b != b), same = a == b, i = (VI)a, j = (VI)b;
+    VI other = (second & j) | (~second & i), equal = op == REDUCE_MAX ? i & j : i | j;
+    return (V)((same & equal) | (~same & other));
+}
+
 /* |blocks| times 16 elements into the lanes, each lane in its order. */
 static inline __attribute__((always_inline)) void
 FN(lane_blocks)(enum reduce op, T *lanes, const T *x, int64_t blocks)
@@ -35,7 +48,7 @@ FN(lane_blocks)(enum reduce op, T *lanes, const T *x, int64_t blocks)
         UNROLL
         for (int v = 0; v < REDUCE_LANES / W; v++) {
             V b = *(const V *)(x + i * REDUCE_LANES + v * W);
-            acc[v] = op == REDUCE_SUM ? acc[v] + b : acc[v] * b;
+            acc[v] = FN(vector_step)(op, acc[v], b);
         }
     }
     UNROLL
@@ -55,7 +68,7 @@ FN(column_tile)(enum reduce op, int tile, T *acc, const T *x, int64_t rows, int6
         UNROLL
         for (int v = 0; v < tile; v++) {
             V b = *(const V *)(x + r * inner + v * W);
-            a[v] = op == REDUCE_SUM ? a[v] + b : a[v] * b;
+            a[v] = FN(vector_step)(op, a[v], b);
         }
     }
     UNROLL
@@ -104,12 +117,10 @@ FN(lanes_of)(enum reduce op, T *lanes, const T *x, int64_t n, int64_t at)
         lanes[lane] = FN(step)(op, lanes[lane], x[i]);
     int64_t blocks = (n - i) / REDUCE_LANES;
 #if VECTOR
-    if (op == REDUCE_SUM || op == REDUCE_PROD) {
-        if (blocks)
-            FN(lane_blocks)(op, lanes, x + i, blocks);
-        i += blocks * REDUCE_LANES;
-        blocks = 0;
-    }
+    if (blocks)
+        FN(lane_blocks)(op, lanes, x + i, blocks);
+    i += blocks * REDUCE_LANES;
+    blocks = 0;
 #endif
     for (; blocks > 0; blocks--, i += REDUCE_LANES)
         for (int lane = 0; lane < REDUCE_LANES; lane++)
@@ -166,16 +177,14 @@ static inline __attribute__((always_inline)) void
 FN(columns_of)(enum reduce op, T *acc, const T *x, int64_t rows, int64_t inner)
 {
 #if VECTOR
-    if (op == REDUCE_SUM || op == REDUCE_PROD) {
-        FN(vector_columns)(op, acc, x, rows, inner);
-        return;
-    }
-#endif
+    FN(vector_columns)(op, acc, x, rows, inner);
+#else
     for (int64_t r = 0; r < rows; r++) {
         _Pragma("omp simd")
         for (int64_t j = 0; j < inner; j++)
             acc[j] = FN(step)(op, acc[j], x[r * inner + j]);
     }
+#endif
 }
 
 #define REDUCTION(id)                                                                                                          \
@@ -202,4 +211,5 @@ REDUCTION(MIN)
 #undef HIGHEST
 #undef VECTOR
 #undef V
+#undef VI
 #undef W
