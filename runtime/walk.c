@@ -1,4 +1,5 @@
 #include "runtime/walk.h"
+#include <assert.h>
 #include <string.h>
 
 enum { ROW_SHORT = 256, BLOCK = 512 };
@@ -66,8 +67,10 @@ choose_way(struct walk *w, struct walk_operand *o)
     int64_t outer = o->stride[w->rank - 2];
     if (outer == inner * w->extent[w->rank - 1])
         return;
+    /* A dense operand that has the inner axis either goes on with the next one or is broadcast along it. */
+    assert(!inner || !outer);
     o->step = 1;
-    o->way = !inner ? WALK_FILL : !outer ? WALK_PATTERN : WALK_COPY;
+    o->way = inner ? WALK_PATTERN : WALK_FILL;
 }
 
 void
@@ -161,10 +164,7 @@ walk_operand(const struct walk *w, const struct walk_at *at, int o, const void *
         if (*expanded != offset)
             repeat(buffer, from, inner * op->size, w->rows);
         *expanded = offset;
-    } else if (op->way == WALK_COPY)
-        for (int64_t r = 0; r < rows; r++)
-            memcpy((char *)buffer + r * inner * op->size, from + r * stride * op->size, (size_t)(inner * op->size));
-    else
+    } else
         (op->size == 1 ? fill_uint8_t : op->size == 4 ? fill_uint32_t : fill_uint64_t)(buffer, from, stride, rows, inner);
     return buffer;
 }

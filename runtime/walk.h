@@ -8,7 +8,11 @@ enum { WALK_BLOCK = 1024 };  /* no block has more elements */
 /* Bytes of an operand's buffer: a fill writes up to 16 elements beyond the block. */
 enum { WALK_BUFFER = (WALK_BLOCK + 16) * 8 };
 
-enum walk_way { WALK_POINT, WALK_PATTERN, WALK_FILL, WALK_COPY };
+enum walk_way {
+    WALK_POINT,     /* in place */
+    WALK_PATTERN,   /* a row, repeated in the buffer */
+    WALK_FILL       /* an element a row, repeated along it in the buffer */
+};
 
 struct walk_operand {
     int64_t stride[RANK_MAX];   /* in elements, of the merged axes; 0: broadcast */
