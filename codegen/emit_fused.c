@@ -174,31 +174,22 @@ emit_nest(struct gen *g, struct group *gr, struct output *first)
     nest_emit(g, &n);
 }
 
-/* Whether the domain of |a| comes before that of |b|: what is broadcast to a larger domain is read before a result of its
- * own shape takes its memory over. */
-static bool
-larger(const struct type *a, const struct type *b)
-{
-    struct size x = size_span(a, 0, a->rank), y = size_span(b, 0, b->rank);
-    if (a->rank != b->rank)
-        return a->rank > b->rank;
-    return x.power != y.power ? x.power > y.power : x.factor > y.factor;
-}
-
-/* The next output that begins a nest: reductions first, so that what is only stored goes along with one of them. */
+/* The next output that begins a nest: reductions first, so that what is only stored goes along with one of them. (Outputs
+ * that are stored all have the domain's shape, so that a group without reductions is one nest and may write over its
+ * operands.) */
 static struct output *
 next_output(struct group *gr)
 {
-    struct output *best = NULL;
+    struct output *plain = NULL;
     for (int i = 0; i < gr->noutputs; i++) {
         struct output *o = &gr->outputs[i];
         if (o->done || !o->address)
             continue;
-        bool reduces_more = best && o->reduce && !best->reduce, reduces_less = best && best->reduce && !o->reduce;
-        if (!best || reduces_more || (!reduces_less && larger(gr->types[o->item], gr->types[best->item])))
-            best = o;
+        if (o->reduce)
+            return o;
+        plain = plain ? plain : o;
     }
-    return best;
+    return plain;
 }
 
 void
