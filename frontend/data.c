@@ -55,8 +55,11 @@ free_unreachable(struct data_result *r)
         data_pool_keep(&r->names[i].value);
     for (int s = 0; s < 2; s++) {
         const struct data_set *set = s ? &r->valid : &r->train;
-        for (int i = 0; i < set->count; i++)
+        for (int i = 0; i < set->count; i++) {
             data_pool_keep_memory(&r->context.pool, set->bindings[i].value.data);
+            if (set->bindings[i].origin)
+                data_pool_keep_memory(&r->context.pool, set->bindings[i].origin->data);
+        }
     }
     data_pool_sweep(&r->context.pool);
 }
@@ -89,8 +92,8 @@ input_name(struct data_run *r, const char *word, const struct ast_arg *a)
     return NULL;
 }
 
-static bool
-bind_input(struct data_run *r, const char *word, struct data_set *set, const struct ast_arg *a)
+bool
+data_bind_input(struct data_run *r, const char *word, struct data_set *set, const struct ast_arg *a)
 {
     const char *name = input_name(r, word, a);
     struct data_value v;
@@ -102,11 +105,16 @@ bind_input(struct data_run *r, const char *word, struct data_set *set, const str
         diag_report(r->diag, NOTE_DECLARED, earlier->place, name);
         return false;
     }
+    if (v.kind == DATA_TEXT) {
+        data_text_fault(v.text, r->context);
+        diag_report(r->diag, NOTE_USED_HERE, a->value->place, name);
+        return false;
+    }
     if (v.kind != DATA_TENSOR || !v.tensor->type.rank) {
         diag_report(r->diag, DATA_INPUT_KIND, a->value->place, word, name, data_describe(&v, r->env->arena));
         return false;
     }
-    struct data_binding b = {name, *v.tensor, a->place};
+    struct data_binding b = {.name = name, .value = *v.tensor, .place = a->place, .fit = v.fit};
     if (!rows_agree(r, word, set, &b))
         return false;
     set->rows = b.value.type.dim[0];
@@ -124,7 +132,7 @@ bind_inputs(struct data_run *r, const struct ast *s, struct data_set *set)
         return false;
     }
     for (int i = 0; i < s->nargs; i++)
-        good &= bind_input(r, s->text, set, &s->args[i]);
+        good &= data_bind_input(r, s->text, set, &s->args[i]);
     return good;
 }
 
@@ -145,7 +153,7 @@ run_valid(struct data_run *r, const struct ast *s)
 static const struct {
     const char *word;
     bool (*run)(struct data_run *r, const struct ast *s);
-} words[] = {{"train", run_train}, {"valid", run_valid}};
+} words[] = {{"train", run_train}, {"valid", run_valid}, {"split", data_run_split}};
 enum { WORDS = sizeof words / sizeof *words };
 
 static bool

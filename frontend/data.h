@@ -19,6 +19,12 @@ struct data_binding {
     const char *name; /* interned */
     struct tensor value; /* the memory is the result's */
     struct place place;
+    /* What minmax, standardize, category, words or one_hot did to the value: data_fit_apply (runtime/data/fit.h) does it to raw
+     * inputs of `predict --raw`, data_fit_undo undoes it for `inverse`. NULL: nothing. A checkpoint keeps its fields: for minmax
+     * and standardize `middle` and `spread` of `type`; for category and words `texts`, words also `vocabulary` and `length`; for
+     * one_hot `length`; and those of `before`. The memory is the result's arena. */
+    const struct data_fit *fit;
+    const struct tensor *origin; /* i64[rows]: the rows of the block's value that split dealt to this set; NULL: its own order */
 };
 
 struct data_set {

@@ -80,12 +80,38 @@ fail_unknown(struct call *c, const struct ast_arg *a)
     return fail_with_help(c, a->place);
 }
 
+static bool give_written(struct call *c, const struct ast_arg *a, int *position);
+
+/* Whether |text| is one of the names |words|, "a|b", that stand for themselves. */
+static bool
+is_word(const char *words, const char *text)
+{
+    size_t n = strlen(text);
+    for (const char *p = words; p; p = strchr(p, '|')) {
+        p += *p == '|';
+        if (!strncmp(p, text, n) && (!p[n] || p[n] == '|'))
+            return true;
+    }
+    return false;
+}
+
+/* a:b with a name first, which is read as name: type. */
+static bool
+give_range(struct call *c, const struct ast_arg *a, int *position)
+{
+    struct ast from = {.kind = AST_NAME, .place = a->place, .text = a->name}, range = {.kind = AST_RANGE, .child = {&from, a->type}};
+    struct ast_arg plain = {.word = a->word, .value = &range, .place = a->place};
+    return give_written(c, &plain, position);
+}
+
 /* One argument as written; |*position| counts those without a name. */
 static bool
 give_written(struct call *c, const struct ast_arg *a, int *position)
 {
     struct diag *diag = c->r->diag;
     struct data_value v;
+    if (a->name && a->type && !a->value)
+        return give_range(c, a, position);
     int i = a->name ? parameter(c, a->name) : (*position)++;
     if (a->name && i == c->nargs)
         return fail_unknown(c, a);
@@ -102,7 +128,11 @@ give_written(struct call *c, const struct ast_arg *a, int *position)
         diag_report(diag, DATA_EXPRESSION, a->place);
         return false;
     }
-    return data_eval(c->r, a->value, &v) && give(c, i, a->place, v);
+    if (a->value->kind == AST_NAME && is_word(c->args[i].words, a->value->text))
+        v = (struct data_value){.kind = DATA_STRING, .string = a->value->text};
+    else if (!data_eval(c->r, a->value, &v))
+        return false;
+    return give(c, i, a->place, v);
 }
 
 static bool

@@ -107,11 +107,18 @@ row_of(const struct type *t, int64_t i)
     return width > 0 ? i / width : i;
 }
 
+/* The row of the block's value that became row |i| of the set. */
+static long long
+origin_of(const struct data_binding *b, int64_t i)
+{
+    return b->origin ? ((const int64_t *)b->origin->data)[i] : i;
+}
+
 static bool
 fail_value(const struct data_binding *b, enum elem elem, int64_t i, enum fit fit, struct diag *diag)
 {
     char text[NUMBER_TEXT];
-    long long row = (long long)row_of(&b->value.type, i);
+    long long row = origin_of(b, row_of(&b->value.type, i));
     number_show(element(&b->value, i), text);
     if (fit == NOT_WHOLE)
         diag_report(diag, DATA_NOT_WHOLE, b->place, b->name, elem_name(elem), row, text);
@@ -169,7 +176,7 @@ data_bounded(const struct data_binding *b, const struct tensor *t, int64_t bound
         int64_t v = element(t, i).whole;
         if (v >= 0 && v < bound)
             continue;
-        diag_report(diag, DATA_BOUND, b->place, b->name, (long long)bound, (long long)row_of(&t->type, i), (long long)v);
+        diag_report(diag, DATA_BOUND, b->place, b->name, (long long)bound, origin_of(b, row_of(&t->type, i)), (long long)v);
         return false;
     }
     return true;

@@ -106,7 +106,11 @@ static bool
 operands_fit(struct data_run *r, const struct ast *e, enum op op, const struct data_value *v, int n)
 {
     for (int i = 0; i < n; i++)
-        if (v[i].kind != DATA_NUMBER && v[i].kind != DATA_TENSOR) {
+        if (v[i].kind == DATA_TEXT) { /* a column that would be numbers but for a cell */
+            data_text_fault(v[i].text, r->context);
+            diag_report(r->diag, NOTE_USED_HERE, e->place, op_info[op].text);
+            return false;
+        } else if (v[i].kind != DATA_NUMBER && v[i].kind != DATA_TENSOR) {
             diag_report(r->diag, DATA_OPERAND, e->place, op_info[op].text, data_describe(&v[i], r->env->arena));
             return false;
         }
@@ -203,6 +207,15 @@ list_item(struct data_run *r, const struct ast *e, const struct data_value *list
 }
 
 static bool
+table_item(struct data_run *r, const struct ast *e, const struct data_table *t, const struct data_argument *index, struct data_value *out)
+{
+    if (e->nargs == 1 && index->value.kind == DATA_STRING)
+        return data_table_column(r->context, t, index->value.string, index->place, out);
+    diag_report(r->diag, TABLE_INDEX, e->nargs ? index->place : e->place, e->nargs == 1 ? data_describe(&index->value, r->env->arena) : "several");
+    return false;
+}
+
+static bool
 eval_index(struct data_run *r, const struct ast *e, struct data_value *out)
 {
     struct data_value v;
@@ -216,8 +229,15 @@ eval_index(struct data_run *r, const struct ast *e, struct data_value *out)
     }
     if (v.kind == DATA_LIST)
         return list_item(r, e, &v, index, e->nargs, out);
-    if (v.kind == DATA_TENSOR)
-        return data_index(r->context, v.tensor, e->nargs, index, e->place, out);
+    if (v.kind == DATA_TABLE)
+        return table_item(r, e, v.table, index, out);
+    if (v.kind == DATA_TENSOR) {
+        if (!data_index(r->context, v.tensor, e->nargs, index, e->place, out))
+            return false;
+        bool rows_alone = e->nargs == 1 && index->value.kind != DATA_NUMBER;
+        out->fit = rows_alone ? v.fit : data_fit_anywhere(v.fit);
+        return true;
+    }
     diag_report(r->diag, DATA_INDEXED, e->place, data_describe(&v, r->env->arena));
     return false;
 }

@@ -19,4 +19,8 @@ bool data_condition(struct data_run *r, const struct ast *e, bool *out);
 bool data_whole(struct data_run *r, const struct ast *e, int64_t *out);
 /* A call with |wanted| results. */
 bool data_eval_call(struct data_run *r, const struct ast *e, int wanted, struct data_value *out);
+/* Binds what |a| gives to an input of |set|; |word|: the statement's. */
+bool data_bind_input(struct data_run *r, const char *word, struct data_set *set, const struct ast_arg *a);
+/* split x, y into train, valid by 0.2, seed = 7, stratify = y: data_split.c */
+bool data_run_split(struct data_run *r, const struct ast *s);
 #endif

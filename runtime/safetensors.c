@@ -323,17 +323,32 @@ sort_names(struct safetensors *s, struct diag *diag)
     return true;
 }
 
+static bool
+read_all(struct safetensors *s, int64_t size, struct diag *diag)
+{
+    if (read_header(s, size, diag) && header_fits(s, diag) && parse_header(s, diag) && take_items(s, diag) && covers(s, size, diag) &&
+        sort_names(s, diag))
+        return true;
+    safetensors_close(s);
+    return false;
+}
+
 bool
 safetensors_open(struct safetensors *s, const char *path, struct diag *diag)
 {
     *s = (struct safetensors){.path = path, .fd = -1};
     int64_t size;
-    if (open_file(s, &size, diag) && read_header(s, size, diag) && header_fits(s, diag) && parse_header(s, diag)
-        && take_items(s, diag)
-        && covers(s, size, diag) && sort_names(s, diag))
-        return true;
+    if (open_file(s, &size, diag))
+        return read_all(s, size, diag);
     safetensors_close(s);
     return false;
+}
+
+bool
+safetensors_open_descriptor(struct safetensors *s, const char *path, int fd, int64_t size, struct diag *diag)
+{
+    *s = (struct safetensors){.path = path, .fd = fd};
+    return read_all(s, size, diag);
 }
 
 void

@@ -41,6 +41,8 @@ struct safetensors {
 /* Opens PATH and reads its header. Reports with the file's name (exit 1) and returns false if it cannot be read or is
  * damaged. */
 bool safetensors_open(struct safetensors *s, const char *path, struct diag *diag);
+/* The same of the open file |fd| of |size| bytes, which becomes |s|'s also on failure; |path| is for messages. */
+bool safetensors_open_descriptor(struct safetensors *s, const char *path, int fd, int64_t size, struct diag *diag);
 void safetensors_close(struct safetensors *s);
 /* NULL if there is none. */
 const struct safetensors_entry *safetensors_find(const struct safetensors *s, const char *name);

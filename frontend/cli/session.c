@@ -173,25 +173,6 @@ known_inputs(struct session *s, const char *name)
     return nearest_name(name, names, n);
 }
 
-/* Rows outside of what an index input may be, before the first step. */
-static bool
-check_bound(struct session *s, int input, const struct tensor *t, const char *subject)
-{
-    int64_t bound = s->model->bound[input];
-    if (!bound)
-        return true;
-    int64_t n = tensor_count(t), row_size = t->type.rank > 1 ? type_span(&t->type, 1, t->type.rank, 0) : 1;
-    for (int64_t i = 0; i < n; i++) {
-        int64_t v = t->type.elem == ELEM_I32 ? ((const int32_t *)t->data)[i]
-                    : t->type.elem == ELEM_I64 ? ((const int64_t *)t->data)[i] : ((const uint8_t *)t->data)[i];
-        if (v < 0 || v >= bound) {
-            diag_subject(s->diag, INDEX_OUTSIDE, subject, (long long)(i / row_size), s->info.inputs[input].name, (long long)v, (long long)bound - 1);
-            return false;
-        }
-    }
-    return true;
-}
-
 static bool
 convert_set(struct session *s, const struct data_set *from, const char *name, bool targets_optional, struct set *out)
 {
@@ -217,7 +198,8 @@ convert_set(struct session *s, const struct data_set *from, const char *name, bo
                 b = &from->bindings[k];
         if (b) {
             ok &= data_convert(b, &m->inputs[i].type, &out->inputs[i], s->diag);
-            ok = ok && check_bound(s, i, &out->inputs[i], arena_printf(s->arena, "%s %s", name, b->name));
+            if (ok && s->model->bound[i])
+                ok = data_bounded(b, &out->inputs[i], s->model->bound[i], s->diag);
         } else if (!targets_optional || !s->model->is_target[i]) {
             diag_report(s->diag, DATA_MISSING_INPUT, s->x->data->place, name, m->inputs[i].name);
             ok = false;

@@ -206,9 +206,11 @@ data_run_op(const struct data_function *f, struct data_call *c)
         t = arg_tensor(c, 0);
     if (t)
         t = data_cast(c->context, t, f->elem, c->place);
-    if (t)
-        c->out[0] = data_of_tensor(t);
-    return t != NULL;
+    if (!t)
+        return false;
+    c->out[0] = data_of_tensor(t);
+    c->out[0].fit = elem_is_float(f->elem) ? a->value.fit : NULL;
+    return true;
 }
 
 /* max(x), max(x, axis = 1) and max(a, b) */

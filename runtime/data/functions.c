@@ -89,6 +89,8 @@ default_value(const char *text, size_t length, struct arena *arena)
         return data_of_number(number_of_bool(*copy == 't'));
     if (*copy == '"')
         return (struct data_value){.kind = DATA_STRING, .string = arena_text(arena, copy + 1, length - 2)};
+    if (*copy >= 'a' && *copy <= 'z') /* the first of names that stand for themselves */
+        return (struct data_value){.kind = DATA_STRING, .string = arena_text(arena, copy, strcspn(copy, "|"))};
     return data_of_number(number_of_whole(strtoll(copy, NULL, 10)));
 }
 
@@ -106,6 +108,7 @@ data_parameter(const char **at, struct data_argument *out, bool *out_required, s
         p += strspn(p, " =");
         length = *p == '"' ? strcspn(p + 1, "\"") + 2 : strcspn(p, ",");
         out->value = default_value(p, length, arena);
+        out->words = memchr(p, '|', length) ? arena_text(arena, p, length) : NULL;
         p += length;
     }
     *at = p;
@@ -126,7 +129,13 @@ arg_wrong(struct data_call *c, int i, const char *expected)
 bool
 arg_kind(struct data_call *c, int i, enum data_kind kind)
 {
-    return c->args[i].value.kind == kind || arg_wrong(c, i, data_kind_name(kind));
+    if (c->args[i].value.kind == kind)
+        return true;
+    if (kind == DATA_TENSOR && c->args[i].value.kind == DATA_TEXT && !data_text_fault(c->args[i].value.text, c->context)) {
+        diag_report(c->context->diag, NOTE_USED_HERE, c->args[i].place, c->name);
+        return false;
+    }
+    return arg_wrong(c, i, data_kind_name(kind));
 }
 
 static enum elem

@@ -4,7 +4,7 @@
  * reductions of ir/ops.def that are callable need no row. */
 #ifndef NNC_RUNTIME_DATA_FUNCTIONS_H
 #define NNC_RUNTIME_DATA_FUNCTIONS_H
-#include "runtime/data/values.h"
+#include "runtime/data/fit.h"
 
 enum { DATA_PARAMETERS_MAX = 12, DATA_RESULTS_MAX = 4 };
 
@@ -12,6 +12,7 @@ struct data_argument {
     const char *name; /* of the parameter */
     struct place place;
     struct data_value value; /* DATA_NONE: not given, and no default */
+    const char *words;       /* "a|b": these names stand for themselves as strings; NULL: none do */
 };
 
 struct data_call {
@@ -50,12 +51,22 @@ bool data_function_run(const struct data_function *f, struct data_call *c);
  * (DATA_NONE for `none`) come in |arena|; |*out_required|: there is no default. */
 bool data_parameter(const char **at, struct data_argument *out, bool *out_required, struct arena *arena);
 
+/* Reports the first cell of |t| that is no number, if there is one: "FILE:LINE:FIELD"; returns false. */
+bool data_text_fault(const struct data_text *t, struct data_context *c);
+/* A cell that is a number, with blanks around it or not. */
+bool data_text_number(const struct data_text *t, int64_t row, double *out);
+/* t["name"], a column as a tensor or as text. */
+bool data_table_column(struct data_context *c, const struct data_table *t, const char *name, struct place place,
+                       struct data_value *out);
+
 /* ---- arguments: each reports what was expected and found, and returns false, if argument |i| is something else ---- */
 bool arg_kind(struct data_call *c, int i, enum data_kind kind);
 /* Reports that argument |i| is not what |expected| says; returns false. */
 bool arg_wrong(struct data_call *c, int i, const char *expected);
 /* A tensor, or a number as a tensor of rank 0; NULL on failure. */
 const struct tensor *arg_tensor(struct data_call *c, int i);
+/* Texts: a column of text, or numbers [rows] as their shortest texts; NULL on failure. */
+const struct data_text *arg_text(struct data_call *c, int i);
 bool arg_whole(struct data_call *c, int i, int64_t low, int64_t high, int64_t *out);
 bool arg_real(struct data_call *c, int i, double *out);
 bool arg_bool(struct data_call *c, int i, bool *out);

@@ -10,6 +10,14 @@ give(struct data_call *c, const struct tensor *t)
     return t != NULL;
 }
 
+/* What was fitted for each element alone still holds. */
+static bool
+keep_fit(struct data_call *c)
+{
+    c->out[0].fit = data_fit_anywhere(c->args[0].value.fit);
+    return true;
+}
+
 bool
 data_fn_reshape(struct data_call *c)
 {
@@ -21,7 +29,7 @@ data_fn_reshape(struct data_call *c)
     int64_t known = type_count(&type, 0);
     if (open >= 0 && known > 0)
         type.dim[open] = tensor_count(t) / known; /* the shape rule finds a remainder */
-    return give(c, data_apply(c->context, OP_RESHAPE, 1, &t, NULL, &type, c->place));
+    return give(c, data_apply(c->context, OP_RESHAPE, 1, &t, NULL, &type, c->place)) && keep_fit(c);
 }
 
 bool
@@ -96,39 +104,16 @@ data_fn_squeeze(struct data_call *c)
     for (int i = 0; i < t->type.rank; i++)
         if (i != axis)
             type.dim[type.rank++] = t->type.dim[i];
-    return give(c, data_apply(c->context, OP_RESHAPE, 1, &t, NULL, &type, c->place));
-}
-
-/* Class numbers in [0, depth). */
-static bool
-classes_fit(struct data_call *c, const struct tensor *classes, int64_t depth)
-{
-    const int64_t *k = classes->data;
-    for (int64_t i = 0, n = tensor_count(classes); i < n; i++)
-        if (k[i] < 0 || k[i] >= depth) {
-            diag_report(c->context->diag, DATA_CLASS, c->args[0].place, c->name, (long long)depth, (long long)k[i],
-                        (long long)i);
-            return false;
-        }
-    return true;
+    return give(c, data_apply(c->context, OP_RESHAPE, 1, &t, NULL, &type, c->place)) && keep_fit(c);
 }
 
 bool
 data_fn_one_hot(struct data_call *c)
 {
-    const struct tensor *t = arg_tensor(c, 0);
-    int64_t depth;
-    if (!t || !arg_whole(c, 1, 1, INT32_MAX, &depth))
-        return false;
-    if (!(TYPES_WHOLE >> t->type.elem & 1) || t->type.rank == RANK_MAX)
-        return arg_wrong(c, 0, "a tensor of whole numbers");
-    t = data_cast(c->context, t, ELEM_I64, c->place);
-    if (!t || !classes_fit(c, t, depth))
-        return false;
-    struct type type = t->type;
-    type.elem = ELEM_F64;
-    type.dim[type.rank++] = depth;
-    return give(c, data_apply(c->context, OP_ONE_HOT, 1, &t, NULL, &type, c->place));
+    struct data_fit *fit = ARENA_NEW(c->context->arena, struct data_fit);
+    *fit = (struct data_fit){.kind = FIT_ONE_HOT, .before = c->args[0].value.fit};
+    return arg_kind(c, 0, DATA_TENSOR) && arg_whole(c, 1, 1, INT32_MAX, &fit->length) &&
+           data_fit_one(c->context, fit, &c->args[0].value, c->args[0].place, &c->out[0]);
 }
 
 /* Writes the numbers of nested lists from |*at| on; axis |axis| of |type| is |v|'s. False if a list has another length

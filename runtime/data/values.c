@@ -93,11 +93,41 @@ data_pool_begin(struct data_pool *p)
         h->kept = false;
 }
 
+static void
+keep(const struct tensor *t)
+{
+    if (t)
+        ((struct data_held *)t)->kept = true;
+}
+
+static void
+keep_text(const struct data_text *t)
+{
+    keep(t->bytes);
+    keep(t->start);
+    if (t->table)
+        keep(t->table->lines);
+}
+
+static void
+keep_table(const struct data_table *t)
+{
+    keep(t->lines);
+    for (int i = 0; i < t->nblocks; i++)
+        keep(t->blocks[i]);
+    for (int i = 0; i < t->ncolumns; i++)
+        keep_text(&t->columns[i].text);
+}
+
 void
 data_pool_keep(const struct data_value *v)
 {
     if (v->kind == DATA_TENSOR)
-        ((struct data_held *)v->tensor)->kept = true;
+        keep(v->tensor);
+    else if (v->kind == DATA_TEXT)
+        keep_text(v->text);
+    else if (v->kind == DATA_TABLE)
+        keep_table(v->table);
     for (int i = 0; v->kind == DATA_LIST && i < v->list.count; i++)
         data_pool_keep(&v->list.items[i]);
 }
@@ -121,6 +151,17 @@ data_pool_sweep(struct data_pool *p)
         tensor_free(&h->tensor);
         free(h);
     }
+}
+
+void
+data_pool_drop(struct data_pool *p, const struct tensor *t)
+{
+    struct data_held **at = &p->first, *h = (struct data_held *)t;
+    while (*at != h)
+        at = &(*at)->next;
+    *at = h->next;
+    tensor_free(&h->tensor);
+    free(h);
 }
 
 void

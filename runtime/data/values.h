@@ -6,6 +6,7 @@
 #include "ir/diag.h"
 #include "runtime/data/number.h"
 #include "runtime/data/numpy_random.h"
+#include "runtime/data/source.h"
 #include "runtime/kernels.h"
 
 enum data_kind {
@@ -20,21 +21,65 @@ enum data_kind {
     DATA_RANGE      /* a:b as an argument or index */
 };
 
-/* A column of text cells, as a file has them. */
+/* A column of text cells, as a file has them. The memory is the pool's. */
 struct data_text {
-    const char *const *cells; /* NUL-terminated */
-    int64_t rows;
+    const struct tensor *bytes; /* u8: the cells one after another, each closed by a NUL */
+    const struct tensor *start; /* i64[rows]: where each begins */
+    const struct data_table *table; /* whose column it is, for messages; NULL: none */
+    int column;
+};
+
+static inline int64_t
+data_text_rows(const struct data_text *t)
+{
+    return t->start->type.dim[0];
+}
+
+static inline const char *
+data_text_cell(const struct data_text *t, int64_t row)
+{
+    return (const char *)t->bytes->data + ((const int64_t *)t->start->data)[row];
+}
+
+/* What a csv or tsv file holds. Columns whose cells are all numbers lie side by side in blocks of rows, the others are text. */
+struct data_column {
+    const char *name;      /* NULL without a header */
+    int number;            /* its place among the columns of numbers; -1: text */
+    struct data_text text; /* of a column of text */
 };
 
 struct data_table {
     const char *file;
-    const char *const *names; /* of the columns; NULL without a header */
-    const struct data_text *columns;
-    int ncolumns;
+    char decimal;          /* '.' or ',' */
+    struct data_column *columns;
+    int ncolumns, nnumbers;
+    int64_t rows, block_rows;
+    const struct tensor **blocks; /* f64[block_rows, nnumbers] each; the last one has the rest of the rows */
+    int nblocks;
+    int64_t first_line;    /* of the file, from 1, where row 0 stands */
+    const struct tensor *lines; /* i64[rows]: the line of each row; NULL: a row a line from first_line on */
+};
+
+/* What minmax, standardize, category, words and one_hot did to a value, so that it can be done to other values and undone.
+ * The memory is the block's arena; it outlives the values. */
+enum data_fit_kind { FIT_MINMAX, FIT_STANDARDIZE, FIT_CATEGORY, FIT_WORDS, FIT_ONE_HOT };
+
+struct data_fit {
+    enum data_fit_kind kind;
+    const struct data_fit *before; /* what was done before this; NULL: nothing */
+    /* minmax and standardize: (x - middle) / spread, by column */
+    struct type type;      /* f64, of a row: [] for a column alone, [D] for D columns */
+    const double *middle, *spread;
+    /* category: the classes by number; words: the words from number 2 on */
+    const char *const *texts;
+    int64_t ntexts;
+    int64_t vocabulary;    /* words: numbers from here on are 1 */
+    int64_t length;        /* words: of a row; one_hot: depth */
 };
 
 struct data_value {
     enum data_kind kind;
+    const struct data_fit *fit; /* of a tensor; NULL: none. What only moves or picks rows keeps it */
     union {
         struct number number;
         const struct tensor *tensor;
@@ -78,6 +123,8 @@ void data_pool_keep(const struct data_value *v);
 /* The same for the tensor whose data are |memory|. */
 void data_pool_keep_memory(struct data_pool *p, const void *memory);
 void data_pool_sweep(struct data_pool *p);
+/* Frees a tensor that nothing else holds, before the end of the statement. */
+void data_pool_drop(struct data_pool *p, const struct tensor *t);
 void data_pool_free(struct data_pool *p);
 
 /* Where the files of a data block are: data_path. */
@@ -97,5 +144,6 @@ struct data_context {
     struct data_pool pool;
     struct kernel_context kernels;
     struct data_files files;
+    struct data_watch watch; /* who is told how far the reading of a file is */
 };
 #endif

@@ -227,7 +227,7 @@ Test(npy, sizes_that_do_not_fit_are_refused)
     write_bytes("\x93NUMPY\x02\x00\xff\xff\xff\xff....", 16);
     refused(8, "4294967295");
     write_bytes("\x93NUMPY\x02\x00\x00\x00", 10);
-    refused(10, "header");
+    refused(10, "expected more data, found the file's end");
 }
 
 Test(npy, what_is_no_file_is_refused, .timeout = 10)
