@@ -34,7 +34,7 @@ nearest_name(const char *name, const char *const *names, int count)
     size_t length = strlen(name);
     if (length > LONGEST)
         return NULL;
-    int limit = length < 6 ? 1 : (int)length / 3;
+    int limit = length < 2 ? 0 : length < 6 ? 1 : (int)length / 3; /* every name of two letters is near to one of one */
     const char *best = NULL;
     for (int i = 0; i < count; i++) {
         size_t n = strlen(names[i]);

@@ -34,7 +34,7 @@ run(struct cli *cli, int argc, char **argv)
         print_command_help(command, stdout);
         return 0;
     }
-    return command->run(cli);
+    return cpu_check(cli->diag) ? command->run(cli) : STATUS_MACHINE;
 }
 
 int

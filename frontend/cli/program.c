@@ -219,12 +219,26 @@ has_rate(const struct model *m)
     return false;
 }
 
+/* OpenBLAS 0.3.21 takes its slowest kernels on CPUs that are newer than itself (seen: Prescott on Sapphire Rapids, a fifth of the speed). What the
+ * user has set stays. */
+static void
+choose_blas_kernels(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    setenv("OPENBLAS_CORETYPE", __builtin_cpu_supports("avx512vl") ? "SkylakeX" : "Haswell", 0);
+#endif
+}
+
 bool
 program_new(const struct model *m, const struct train_settings *t, struct tensor *values, const struct program_options *options,
             struct arena *arena, struct program *out, struct diag *diag)
 {
-    if (options->gemm == GEMM_OPENBLAS && !blas_load(diag))
-        return false;
+    if (options->gemm == GEMM_OPENBLAS) {
+        choose_blas_kernels();
+        if (!blas_load(diag))
+            return false;
+    }
     if (options->mode != MODE_EAGER)
         return static_new(m, t, values, options, arena, out, diag);
     struct eager *e = eager_new(m, t, values, options->gemm, arena);

@@ -134,6 +134,7 @@ main(int argc, char **argv)
     sources_init(&cli.sources, &arena);
     cli.options.operand = argv[1];
     cli.options.epochs = -1;
+    setenv("OPENBLAS_CORETYPE", __builtin_cpu_supports("avx512vl") ? "SkylakeX" : "Haswell", 0); /* as the program does */
     float_enter();
     if (session_open(&s, &cli) && session_data(&s, NEEDS_TRAIN) && session_variables(&s, NULL) && blas_load(&diag)) {
         int64_t rows = s.x->train.batch < s.train.view.rows ? s.x->train.batch : s.train.view.rows;
