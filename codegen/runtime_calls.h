@@ -18,5 +18,6 @@ struct code_node {
     struct attr attr;
 };
 /* Runs its kernel for |rows| rows; |b| is NULL where there is one operand. */
-int32_t code_kernel(const struct code_node *n, int64_t rows, const void *a, const void *b, void *out, struct kernel_context *k);
+int32_t code_kernel(const struct code_node *n, int64_t rows, const void *a, const void *b, void *out,
+                    struct kernel_context *k);
 #endif

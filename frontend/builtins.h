@@ -29,7 +29,8 @@ struct node *argument_tensor(const struct call *x, int i);
 /* Argument |i| as an axis, which may be counted from the end; false (reported) if there is none such. */
 bool argument_axis(const struct call *x, int i, int rank, int64_t *out);
 /* The value of a new node; an error if an operand is NULL or the types do not fit. |attr| is copied. */
-struct value call_node(const struct call *x, enum op op, int nin, struct node *const *in, const struct attr *attr, const struct type *given);
+struct value call_node(const struct call *x, enum op op, int nin, struct node *const *in, const struct attr *attr,
+                       const struct type *given);
 
 /* builtins_array.c */
 builtin_fn builtin_along;   /* sort, argsort, cumsum, flip */

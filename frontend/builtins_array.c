@@ -9,8 +9,12 @@ builtin_along(const struct call *x)
     if (!n)
         return value_error();
     int64_t axis = n->type.rank - 1;
-    if ((x->arg[1] || axis < 0) && !argument_axis(x, x->arg[1] ? 1 : 0, n->type.rank, &axis))
+    if (x->arg[1] && !argument_axis(x, 1, n->type.rank, &axis))
         return value_error();
+    if (axis < 0) {
+        report(x->c, BAD_AXIS, argument_place(x, 0), -1LL, 0);
+        return value_error();
+    }
     struct attr attr = {.axis.axis = (int)axis};
     return call_node(x, x->b->op, 1, &n, &attr, NULL);
 }
@@ -72,8 +76,8 @@ steps(const struct call *x, int i, int count, int64_t out[2])
     return ok;
 }
 
-/* As many results as the steps of the stride that begin inside; an odd zero goes to the end (Keras' and TensorFlow's rule). Where nothing
- * fits, the shape rule says so. */
+/* As many results as the steps of the stride that begin inside; an odd zero goes to the end (Keras' and TensorFlow's rule).
+ * Where nothing fits, the shape rule says so. */
 static void
 pad_same(int64_t size, int64_t width, struct attr *attr, int i)
 {
@@ -126,8 +130,10 @@ builtin_conv(const struct call *x)
         return value_error();
     const struct type *image = &in[0]->type, *kernel = &in[1]->type;
     int count = image->rank == 4 ? 2 : 1;
-    if (image->rank == kernel->rank && (image->rank == 3 || image->rank == 4) &&
-        (!steps(x, 2, count, attr.conv.stride) || !steps(x, 4, count, attr.conv.dilation) || !padding(x, 3, image, kernel, count, &attr)))
-        return value_error();
+    if (image->rank == kernel->rank && (image->rank == 3 || image->rank == 4)) { /* else the shape rule says what is wrong */
+        if (!steps(x, 2, count, attr.conv.stride) || !steps(x, 4, count, attr.conv.dilation) ||
+            !padding(x, 3, image, kernel, count, &attr))
+            return value_error();
+    }
     return call_node(x, OP_CONV, 2, in, &attr, NULL);
 }

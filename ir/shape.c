@@ -317,7 +317,8 @@ conv_places(const struct call *c, const struct type *x, int64_t width, int i, in
         return FAIL(c, CONV_STEP, stride < 1 ? "stride" : "dilation", (long long)(stride < 1 ? stride : dilation));
     if (size < 0 || width < 1)
         return FAIL(c, CONV_AXIS, i + 1, TEXT(x));
-    if (before < 0 || after < 0 || __builtin_add_overflow(size, before, &padded) || __builtin_add_overflow(padded, after, &padded))
+    if (before < 0 || after < 0 || __builtin_add_overflow(size, before, &padded) ||
+        __builtin_add_overflow(padded, after, &padded))
         return FAIL(c, CONV_PADDED, (long long)before, (long long)after, i + 1, TEXT(x));
     if (__builtin_mul_overflow(width - 1, dilation, &window) || window >= padded)
         return FAIL(c, CONV_KERNEL, (long long)width, (long long)dilation, (long long)padded, i + 1, TEXT(x));

@@ -1,5 +1,5 @@
-/* kernel_along: operations along one axis: sort, argsort, permute, flip, cumsum. A line is the elements of that axis at one place of
- * all others. */
+/* kernel_along: operations along one axis: sort, argsort, permute, flip, cumsum. A line is the elements of that axis at one
+ * place of all others. */
 #include "runtime/kernel_impl.h"
 #include <string.h>
 
@@ -214,7 +214,8 @@ RUNNING(i32, int32_t, uint32_t)
 RUNNING(i64, int64_t, uint64_t)
 RUNNING(u8, uint8_t, uint8_t)
 static void (*const running[ELEM_COUNT])(void *out, const void *x, int64_t n) = {
-    [ELEM_F32] = running_f32, [ELEM_F64] = running_f64, [ELEM_I32] = running_i32, [ELEM_I64] = running_i64, [ELEM_U8] = running_u8,
+    [ELEM_F32] = running_f32, [ELEM_F64] = running_f64, [ELEM_I32] = running_i32,
+    [ELEM_I64] = running_i64, [ELEM_U8] = running_u8,
 };
 
 bool

@@ -1,11 +1,12 @@
-/* kernel_conv: convolutions and their two derivatives (numerics.md, item 3). All three are sets of chains acc = fma(a, b, acc) from +0:
+/* kernel_conv: convolutions and their two derivatives (numerics.md, item 3): sets of chains acc = fma(a, b, acc) from +0:
  *
- *   conv         y[n, q, f] over kernel row, kernel column, channel c:   a = x[n, q * stride + k * dilation - before, c], b = w[k, c, f]
- *   conv_input   x[n, p, c] over kernel row, kernel column, filter f:    a = g[n, (p + before - k * dilation) / stride, f], b = w[k, c, f]
- *   conv_weight  w[k, c, f] over image n, result row, result column q:   a = x[n, q * stride + k * dilation - before, c], b = g[n, q, f]
+ *  conv         y[n, q, f] over kernel row, kernel column, channel c: a = x[n, q * s + k * d - before, c],   b = w[k, c, f]
+ *  conv_input   x[n, p, c] over kernel row, kernel column, filter f:  a = g[n, (p + before - k * d) / s, f], b = w[k, c, f]
+ *  conv_weight  w[k, c, f] over image n, result row, result column q: a = x[n, q * s + k * d - before, c],   b = g[n, q, f]
  *
- * What lies outside of an image, or between the steps of the stride, is skipped. The right operand goes through panels of as many channels
- * as a row of conv_run.h holds; neighbouring places with the same taps are one run. */
+ * with s the stride and d the dilation. What lies outside of an image, or between the steps of the stride, is skipped. The
+ * right operand goes through panels of as many channels as a row of conv_run.h holds; neighbouring places with the same taps
+ * are one run. */
 #include "runtime/conv_run.h"
 #include "runtime/kernel_impl.h"
 #include <string.h>
@@ -25,13 +26,15 @@ struct shape {
 static struct axis
 axis_of(const struct type *x, const struct type *y, const struct type *w, const struct attr *attr, int i)
 {
-    return (struct axis){x->dim[i + 1], y->dim[i + 1], w->dim[i], attr->conv.stride[i], attr->conv.dilation[i], attr->conv.before[i]};
+    return (struct axis){.x = x->dim[i + 1], .y = y->dim[i + 1], .k = w->dim[i], .stride = attr->conv.stride[i],
+                         .dilation = attr->conv.dilation[i], .before = attr->conv.before[i]};
 }
 
 static struct shape
 shape_of(const struct type *x, const struct type *y, const struct type *w, const struct attr *attr)
 {
-    struct shape s = {.images = x->dim[0], .channels = x->dim[x->rank - 1], .filters = y->dim[y->rank - 1], .size = elem_size(x->elem)};
+    struct shape s = {.images = x->dim[0], .channels = x->dim[x->rank - 1], .filters = y->dim[y->rank - 1]};
+    s.size = elem_size(x->elem);
     s.column = axis_of(x, y, w, attr, x->rank - 3);
     s.row = x->rank == 4 ? axis_of(x, y, w, attr, 0) : (struct axis){1, 1, 1, 1, 1, 0};
     return s;
@@ -231,13 +234,12 @@ inside(const struct axis *a, int64_t k, int64_t *out_first)
 
 /* Goes on with the chains of filters [first, first + lanes) over |images| images, whose gradients |panel| holds. */
 static void
-weight_filters(const struct shape *s, const char *x, const char *panel, char *out, int64_t images, int64_t first, int64_t lanes,
-               struct conv_segment *segments, const struct isa *isa)
+weight_filters(const struct shape *s, const char *x, const char *panel, char *out, int64_t images, int64_t first,
+               int64_t lanes, struct conv_segment *segments, const struct isa *isa)
 {
-    struct conv_run r = {.positions = s->channels, .position_step = 1, .step = s->column.stride * s->channels, .segments = segments};
+    struct conv_run r = {.positions = s->channels, .position_step = 1, .segments = segments, .lanes = lanes, .more = true};
+    r.step = s->column.stride * s->channels;
     r.out_step = s->filters;
-    r.lanes = lanes;
-    r.more = true;
     for (int64_t i = 0; i < s->row.k; i++)
         for (int64_t j = 0; j < s->column.k; j++) {
             int64_t column, row, at;
@@ -248,8 +250,9 @@ weight_filters(const struct shape *s, const char *x, const char *panel, char *ou
             for (int64_t n = 0; n < images; n++)
                 for (int64_t p = 0; p < s->row.y; p++)
                     if (source_at(&s->row, false, p, i, &row))
-                        segments[r.nsegments++] = (struct conv_segment){((n * s->row.x + row) * s->column.x + at) * s->channels,
-                                                                        (n * s->row.y + p) * s->column.y + column};
+                        segments[r.nsegments++] =
+                            (struct conv_segment){((n * s->row.x + row) * s->column.x + at) * s->channels,
+                                                  (n * s->row.y + p) * s->column.y + column};
             run(s, &r, x, panel, out + (size_t)((i * s->column.k + j) * s->channels * s->filters + first) * s->size, isa);
         }
 }
@@ -264,14 +267,16 @@ kernel_CONV_WEIGHT(const struct node *n, const struct tensor *const *in, struct 
     char *scratch = kernel_scratch(k, panel + (size_t)(block * s.row.y) * sizeof(struct conv_segment));
     if (!scratch)
         return false;
+    struct conv_segment *segments = (struct conv_segment *)(scratch + panel);
     memset(out->data, 0, dense_bytes(&out->type));
     for (int64_t i = 0; i < s.images; i += block) {
         int64_t images = s.images - i < block ? s.images - i : block;
-        const char *x = (const char *)in[0]->data + (size_t)i * x_image, *g = (const char *)in[1]->data + (size_t)i * g_image;
+        const char *x = (const char *)in[0]->data + (size_t)i * x_image;
+        const char *g = (const char *)in[1]->data + (size_t)i * g_image;
         for (int64_t first = 0; first < s.filters; first += lanes_of(&s)) {
             int64_t lanes = s.filters - first < lanes_of(&s) ? s.filters - first : lanes_of(&s);
             pack_rows(&s, scratch, g, images * places, s.filters, first, lanes);
-            weight_filters(&s, x, scratch, out->data, images, first, lanes, (struct conv_segment *)(scratch + panel), kernel_isa(k));
+            weight_filters(&s, x, scratch, out->data, images, first, lanes, segments, kernel_isa(k));
         }
     }
     return true;

@@ -40,9 +40,9 @@ convert(const struct isa *isa, const struct node *n, const uint32_t *words, stru
             ((int32_t *)out->data)[at + i] = (int32_t)words[i];
 }
 
-/* Numbers of RANDOM_NORMAL with mean 0 and deviation 1, drawn again until they are not above 2 in size, each element for itself: attempt t
- * of element i takes block t * 2^48 + i and gives its 4 (f64: 2) numbers in their order; the first that fits is z, and the element is
- * fma(z, deviation, mean). */
+/* Numbers of RANDOM_NORMAL with mean 0 and deviation 1, drawn again until they are not above 2 in size, each element for
+ * itself: attempt t of element i takes block t * 2^48 + i and gives its 4 (f64: 2) numbers in their order; the first that
+ * fits is z, and the element is fma(z, deviation, mean). */
 enum { ELEMENTS = WORDS / 4, ATTEMPT_SHIFT = 48 };
 
 static int
@@ -73,7 +73,8 @@ choose(enum elem e, void *z, int64_t at, int per, int64_t to, void *out)
 }
 
 static void
-truncated_batch(const struct isa *isa, enum elem e, const uint32_t key[2], int64_t step, int64_t first, int64_t count, void *out)
+truncated_batch(const struct isa *isa, enum elem e, const uint32_t key[2], int64_t step, int64_t first, int64_t count,
+                void *out)
 {
     uint32_t words[WORDS], again[4];
     double z[ELEMENTS * 2], other[2]; /* or twice as many floats */

@@ -1,11 +1,12 @@
-/* simd_conv: the chains of convolutions under the contract (numerics.md, item 3): fma in the order of conv_run.h, lanes are neighbouring
- * channels. */
+/* simd_conv: the chains of convolutions under the contract (numerics.md, item 3): fma in the order of conv_run.h, lanes are
+ * neighbouring channels. */
 #include "runtime/conv_run.h"
 #include "runtime/isa.h"
 #include "runtime/simd_vector.h"
 #include <string.h>
 
-/* CONV_POSITIONS times CONV_VECTORS accumulators fill the registers but for a row of the right operand and one number of the left. */
+/* CONV_POSITIONS times CONV_VECTORS accumulators fill the registers but for a row of the right operand and one number of the
+ * left. */
 #if defined __AVX512F__
 #define CONV_POSITIONS 12
 #define CONV_TILES(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)

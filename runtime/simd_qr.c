@@ -1,5 +1,6 @@
-/* simd_qr: the orthogonal factor of a matrix, in binary64 with a fixed order of operations: Householder's reflections (Golub and Van Loan,
- * Matrix Computations, section 5.2), each applied to the columns behind it; then the product of the reflections.
+/* simd_qr: the orthogonal factor of a matrix, in binary64 with a fixed order of operations: Householder's reflections (Golub
+ * and Van Loan, Matrix Computations, section 5.2), each applied to the columns behind it; then the product of the
+ * reflections.
  *
  * All sums are chains of fma from +0 over ascending rows, columns stand side by side in the lanes. */
 #include "runtime/isa.h"
@@ -36,8 +37,8 @@ square_sum(int64_t m, int64_t k, int64_t j, const double *a)
     return s;
 }
 
-/* Turns rows [j, m) of column j into the vector of its reflection and gives 2 / v^T v; 0 where the column has nothing to turn. R's
- * diagonal, which is minus the column's norm with the sign of its first element, goes to |diagonal|. */
+/* Turns rows [j, m) of column j into the vector of its reflection and gives 2 / v^T v; 0 where the column has nothing to
+ * turn. R's diagonal, which is minus the column's norm with the sign of its first element, goes to |diagonal|. */
 static double
 make_reflection(int64_t m, int64_t k, int64_t j, double *a, double *diagonal)
 {
@@ -49,8 +50,8 @@ make_reflection(int64_t m, int64_t k, int64_t j, double *a, double *diagonal)
     return 2 / square_sum(m, k, j, a);
 }
 
-/* a [m, k] -> q [m, k], the orthogonal factor with its columns times the sign of R's diagonal; a 0 there leaves the column. |a| is used up;
- * |w| holds 3 k numbers. m >= k. */
+/* a [m, k] -> q [m, k], the orthogonal factor with its columns times the sign of R's diagonal; a 0 there leaves the column.
+ * |a| is used up; |w| holds 3 k numbers. m >= k. */
 void
 ISA(qr)(int64_t m, int64_t k, double *a, double *q, double *w)
 {

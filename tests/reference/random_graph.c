@@ -429,7 +429,8 @@ make_CONV(struct builder *b, enum op op)
     struct node *x = pick_images(b);
     if (!x)
         return NULL;
-    return add(b, op, 2, (struct node *[]){x, draw_kernel(b, &x->type, x->type.dim[x->type.rank - 1], draw_size(b))}, draw_conv(b), NULL);
+    struct node *w = draw_kernel(b, &x->type, x->type.dim[x->type.rank - 1], draw_size(b));
+    return add(b, op, 2, (struct node *[]){x, w}, draw_conv(b), NULL);
 }
 
 /* Of the smallest images, or ones that are a little larger, whose convolution has the shape of the operand. */
@@ -444,8 +445,8 @@ make_CONV_INPUT(struct builder *b, enum op op)
     struct node *w = draw_kernel(b, &y->type, draw_size(b), y->type.dim[last]);
     struct type given = y->type;
     for (int i = 0; w && i < last - 1; i++)
-        given.dim[i + 1] = (y->type.dim[i + 1] - 1) * attr.conv.stride[i] + (w->type.dim[i] - 1) * attr.conv.dilation[i] + 1 -
-                           attr.conv.before[i] - attr.conv.after[i] + draw_below(&b->draw, (int)attr.conv.stride[i]);
+        given.dim[i + 1] = (y->type.dim[i + 1] - 1) * attr.conv.stride[i] + (w->type.dim[i] - 1) * attr.conv.dilation[i] + 1
+                           - attr.conv.before[i] - attr.conv.after[i] + draw_below(&b->draw, (int)attr.conv.stride[i]);
     if (w)
         given.dim[last] = w->type.dim[last - 1];
     for (int i = 1; i < last; i++)
@@ -465,7 +466,9 @@ static struct node *
 make_QR(struct builder *b, enum op op)
 {
     struct node *a = pick(b, TYPES_FLT);
-    struct type type = {.elem = chance(b, 2) ? ELEM_F32 : ELEM_F64, .rank = 2, .dim = {draw_size(b), draw_size(b)}};
+    struct type type = {.elem = chance(b, 2) ? ELEM_F32 : ELEM_F64, .rank = 2};
+    type.dim[0] = draw_size(b);
+    type.dim[1] = draw_size(b);
     if (!a || a->type.rank != 2 || type_has_rows(&a->type))
         a = new_var(b, VARIABLE_STATE, type);
     if (a->type.dim[0] < a->type.dim[1])

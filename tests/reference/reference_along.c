@@ -61,16 +61,20 @@ reference_SORT(const struct node *n, const struct tensor *const *in, struct tens
 {
     int axis = n->attr->axis.axis;
     size_t size = elem_size((enum elem)out->type.elem);
-    for (int64_t i = 0; i < tensor_count(out); i++)
-        memcpy(reference_element(out, on_line(&out->type, axis, i, rank_of(in[0], axis, i))), reference_element(in[0], i), size);
+    for (int64_t i = 0; i < tensor_count(out); i++) {
+        int64_t to = on_line(&out->type, axis, i, rank_of(in[0], axis, i));
+        memcpy(reference_element(out, to), reference_element(in[0], i), size);
+    }
 }
 
 void
 reference_ARGSORT(const struct node *n, const struct tensor *const *in, struct tensor *out, int64_t rows)
 {
     int axis = n->attr->axis.axis;
-    for (int64_t i = 0; i < tensor_count(out); i++)
-        ((int32_t *)out->data)[on_line(&out->type, axis, i, rank_of(in[0], axis, i))] = (int32_t)place_of(&out->type, axis, i);
+    for (int64_t i = 0; i < tensor_count(out); i++) {
+        int64_t to = on_line(&out->type, axis, i, rank_of(in[0], axis, i));
+        ((int32_t *)out->data)[to] = (int32_t)place_of(&out->type, axis, i);
+    }
 }
 
 void
@@ -79,17 +83,20 @@ reference_PERMUTE(const struct node *n, const struct tensor *const *in, struct t
     int axis = n->attr->axis.axis;
     size_t size = elem_size((enum elem)out->type.elem);
     memset(out->data, 0, (size_t)tensor_bytes(out));
-    for (int64_t i = 0; i < tensor_count(out); i++)
-        memcpy(reference_element(out, on_line(&out->type, axis, i, ((const int32_t *)in[1]->data)[i])), reference_element(in[0], i), size);
+    for (int64_t i = 0; i < tensor_count(out); i++) {
+        int64_t to = on_line(&out->type, axis, i, ((const int32_t *)in[1]->data)[i]);
+        memcpy(reference_element(out, to), reference_element(in[0], i), size);
+    }
 }
 
 void
 reference_FLIP(const struct node *n, const struct tensor *const *in, struct tensor *out, int64_t rows)
 {
     int axis = n->attr->axis.axis;
+    size_t size = elem_size((enum elem)out->type.elem);
     for (int64_t i = 0; i < tensor_count(out); i++) {
-        int64_t from = out->type.dim[axis] - 1 - place_of(&out->type, axis, i);
-        memcpy(reference_element(out, i), reference_element(in[0], on_line(&out->type, axis, i, from)), elem_size((enum elem)out->type.elem));
+        int64_t from = on_line(&out->type, axis, i, out->type.dim[axis] - 1 - place_of(&out->type, axis, i));
+        memcpy(reference_element(out, i), reference_element(in[0], from), size);
     }
 }
 

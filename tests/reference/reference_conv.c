@@ -1,5 +1,5 @@
-/* reference_conv: convolutions and their derivatives, one chain after the other (numerics.md, item 3), and qr. Images of one axis between
- * rows and channels are images of one row. */
+/* reference_conv: convolutions and their derivatives, one chain after the other (numerics.md, item 3), and qr. Images of one
+ * axis between rows and channels are images of one row. */
 #include "tests/reference/reference.h"
 #include <math.h>
 #include <stdlib.h>

@@ -136,7 +136,8 @@ reference_RANDOM_TRUNCATED_NORMAL(const struct node *n, const struct tensor *con
         for (int64_t t = 0; fabs(z) > 2; t++)
             for (int64_t c = 0; c < (single ? 4 : 2) && fabs(z) > 2; c++) {
                 int64_t block = (t << 48) + i;
-                z = single ? map_f32(OP_FMA, normal_f32(&s, 4 * block + c), 1, 0) : map_f64(OP_FMA, normal_f64(&s, 2 * block + c), 1, 0);
+                z = single ? map_f32(OP_FMA, normal_f32(&s, 4 * block + c), 1, 0)
+                           : map_f64(OP_FMA, normal_f64(&s, 2 * block + c), 1, 0);
             }
         if (single)
             ((float *)out->data)[i] = map_f32(OP_FMA, (float)z, (float)deviation, (float)mean);

@@ -128,9 +128,34 @@ Test(types, of_expressions)
         {"zeros([N, 2])", "f32[N,2]"}, {"x * k ^ 2", "f32[N,4]"}, {"x / N", "f32[N,4]"}, {"flatten(reshape(x, [N, 2, 2]))", "f32[N,4]"},
         {"where(x > 0, x, 0)", "f32[N,4]"}, {"pad(x, [[0, 0], [1, 2]])", "f32[N,7]"}, {"softmax(x)", "f32[N,4]"}, {"variance(x)", "f32[]"},
         {"sum(x, axis = axes_of(x)[0:-1])", "f32[4]"}, {"tensor(shape_of(x)[1:2])", "f32[1]"}, {"x ^ 2", "f32[N,4]"}, {"not (x > 0)", "bool[N,4]"},
+        {"sort(x)", "f32[N,4]"}, {"sort(c, axis = 0)", "i32[N]"}, {"argsort(x, axis = -2)", "i32[N,4]"}, {"cumsum(c, axis = 0)", "i32[N]"},
+        {"flip(x > 0, axis = 1)", "bool[N,4]"}, {"slice(x, [0, 1], [N, 3])", "f32[N,2]"}, {"qr(tensor([[1], [2]]))", "f32[2,1]"},
+        {"conv(reshape(x, [N, 4, 1]), tensor([[[1, 2]], [[3, 4]]]))", "f32[N,3,2]"},
+        {"conv(reshape(x, [N, 2, 2, 1]), tensor([[[[1, 2, 3]]]]), stride = [1, 2], padding = [[1, 0], [0, 3]])", "f32[N,3,3,3]"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         expect_output(rows[i][0], rows[i][1]);
+}
+
+/* Of four places and a kernel of two, 'same' needs one zero: behind. With a stride of 3 the second place, the last, needs one too. */
+Test(types, padding_of_convolutions)
+{
+    static const struct { const char *arguments; int64_t before, after, places; } rows[] = {
+        {"", 0, 0, 3}, {", padding = \"valid\"", 0, 0, 3}, {", padding = \"same\"", 0, 1, 4},
+        {", padding = \"same\", stride = 3", 0, 1, 2}, {", padding = \"same\", dilation = 2", 1, 1, 4},
+        {", padding = \"same\", stride = 4", 0, 0, 1}, {", 3, [[2, 5]], 4", 2, 5, 3},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct checked c;
+        char text[512];
+        snprintf(text, sizeof text, "model m {\n input x: f32[N, 4, 1]\n output p = conv(x, tensor([[[1]], [[2]]])%s)\n}\n",
+                 rows[i].arguments);
+        check_text(&c, text, NULL, 0);
+        const struct node *n = c.x->model.eval->outputs[0].node;
+        cr_expect(n->op == OP_CONV && n->attr->conv.before[0] == rows[i].before && n->attr->conv.after[0] == rows[i].after, "%s", text);
+        cr_expect_eq(n->type.dim[1], rows[i].places, "%s", text);
+        arena_free(&c.arena);
+    }
 }
 
 Test(settings, replace_constants_and_train_statements)

@@ -368,23 +368,24 @@ static const struct text_case cases[] = {
     {OP_SCATTER_ADD, "graph g(x: f64[3,2], i: i32[3]) { %1 = scatter_add i, x : f64[S,2] return %1 }", -2, 2, 0},
     {OP_SORT, "graph g(x: f64[S]) { %1 = sort x {axis=0} : f64[S] return %1 }", -2, 2, 0},
     {OP_SORT, "graph g(x: f64[2,S,2]) { %1 = sort x {axis=1} : f64[2,S,2] return %1 }", -2, 2, 0},
-    {OP_PERMUTE, "graph g(x: f64[N,3]) { %1 = argsort x {axis=0} : i32[N,3] %2 = permute x, %1 {axis=0} : f64[N,3] return %2 }", -2, 2, 0},
+    {OP_PERMUTE, "graph g(x: f64[N,3]) { %1 = argsort x {axis=0} : i32[N,3] "
+                 "%2 = permute x, %1 {axis=0} : f64[N,3] return %2 }", -2, 2, 0},
     {OP_FLIP, "graph g(x: f64[S,2,3]) { %1 = flip x {axis=1} : f64[S,2,3] return %1 }", -2, 2, 0},
     {OP_FLIP, "graph g(x: f64[N,2]) { %1 = flip x {axis=0} : f64[N,2] return %1 }", -2, 2, 0},
     {OP_CUMSUM, "graph g(x: f64[2,S]) { %1 = cumsum x {axis=1} : f64[2,S] return %1 }", -2, 2, 0},
     {OP_CUMSUM, "graph g(x: f64[N,2]) { %1 = cumsum x {axis=0} : f64[N,2] return %1 }", -2, 2, 0},
-    {OP_CONV, "graph g(x: f64[2,T,2], w: f64[3,2,2]) { %1 = conv x, w {stride=[1], dilation=[1], before=[0], after=[2]} "
-              ": f64[2,T,2] return %1 }", -2, 2, 0},
-    {OP_CONV, "graph g(x: f64[N,5,4,2], w: f64[2,3,2,1]) { %1 = conv x, w {stride=[2,1], dilation=[1,2], before=[1,2], after=[0,1]} "
-              ": f64[N,3,3,1] return %1 }", -2, 2, 0},
-    {OP_CONV_INPUT, "graph g(y: f64[2,S,2], w: f64[3,1,2]) { %1 = conv_input y, w {stride=[1], dilation=[1], before=[0], after=[0]} "
-                    ": f64[2,U,1] return %1 }", -2, 2, 0},
-    {OP_CONV_INPUT, "graph g(y: f64[N,3,3,1], w: f64[2,3,2,1]) { %1 = conv_input y, w {stride=[2,1], dilation=[1,2], before=[1,2], "
-                    "after=[0,1]} : f64[N,5,4,2] return %1 }", -2, 2, 0},
-    {OP_CONV_WEIGHT, "graph g(x: f64[2,U,2], y: f64[2,S,1]) { %1 = conv_weight x, y {stride=[1], dilation=[1], before=[0], after=[0]} "
-                     ": f64[3,2,1] return %1 }", -2, 2, 0},
-    {OP_CONV_WEIGHT, "graph g(x: f64[N,5,4,2], y: f64[N,3,3,1]) { %1 = conv_weight x, y {stride=[2,1], dilation=[1,2], before=[1,2], "
-                     "after=[0,1]} : f64[2,3,2,1] return %1 }", -2, 2, 0},
+    {OP_CONV, "graph g(x: f64[2,T,2], w: f64[3,2,2]) { %1 = conv x, w "
+     "{stride=[1], dilation=[1], before=[0], after=[2]} : f64[2,T,2] return %1 }", -2, 2, 0},
+    {OP_CONV, "graph g(x: f64[N,5,4,2], w: f64[2,3,2,1]) { %1 = conv x, w "
+     "{stride=[2,1], dilation=[1,2], before=[1,2], after=[0,1]} : f64[N,3,3,1] return %1 }", -2, 2, 0},
+    {OP_CONV_INPUT, "graph g(y: f64[2,S,2], w: f64[3,1,2]) { %1 = conv_input y, w "
+     "{stride=[1], dilation=[1], before=[0], after=[0]} : f64[2,U,1] return %1 }", -2, 2, 0},
+    {OP_CONV_INPUT, "graph g(y: f64[N,3,3,1], w: f64[2,3,2,1]) { %1 = conv_input y, w "
+     "{stride=[2,1], dilation=[1,2], before=[1,2], after=[0,1]} : f64[N,5,4,2] return %1 }", -2, 2, 0},
+    {OP_CONV_WEIGHT, "graph g(x: f64[2,U,2], y: f64[2,S,1]) { %1 = conv_weight x, y "
+     "{stride=[1], dilation=[1], before=[0], after=[0]} : f64[3,2,1] return %1 }", -2, 2, 0},
+    {OP_CONV_WEIGHT, "graph g(x: f64[N,5,4,2], y: f64[N,3,3,1]) { %1 = conv_weight x, y "
+     "{stride=[2,1], dilation=[1,2], before=[1,2], after=[0,1]} : f64[2,3,2,1] return %1 }", -2, 2, 0},
 };
 
 /* Writes |text| with its sizes into |out|. A letter between brackets, or in a list, stands for a size where it is no part
@@ -394,7 +395,12 @@ write_sizes(const char *text, int size, char out[TEXT_MAX])
 {
     size_t at = 0;
     for (const char *p = text; *p; p++) {
-        int value = *p == 'S' ? size : *p == 'T' ? size + 3 : *p == 'U' ? size + 2 : *p == 'D' ? 2 * size : *p == 'E' ? 2 * size + 3 : -1;
+        int value = *p == 'S'   ? size
+                    : *p == 'T' ? size + 3
+                    : *p == 'U' ? size + 2
+                    : *p == 'D' ? 2 * size
+                    : *p == 'E' ? 2 * size + 3
+                                : -1;
         if (value < 0)
             out[at++] = *p;
         else

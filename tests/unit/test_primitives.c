@@ -1,5 +1,6 @@
-/* sort, argsort, permute, flip, cumsum, conv and its derivatives, qr, truncated normal numbers: kernels against the reference evaluator in
- * every variant of the inner loops, and what the operations promise; their shapes, messages and text. */
+/* sort, argsort, permute, flip, cumsum, conv and its derivatives, qr, truncated normal numbers: kernels against the
+ * reference evaluator in every variant of the inner loops, and what the operations promise; their shapes, messages and
+ * text. */
 #include "ir/text.h"
 #include "tests/unit/kernel_check.h"
 #include <math.h>
@@ -13,7 +14,9 @@ axis(int i)
 
 /* ---- along one axis ---- */
 
-static const int64_t shapes[][3] = {{1}, {2}, {15}, {16}, {17}, {33}, {100}, {1000}, {3, 40}, {40, 3}, {70, 1}, {4, 33, 5}, {2, 3, 100}, {5, 0, 2}};
+static const int64_t shapes[][3] = {
+    {1}, {2}, {15}, {16}, {17}, {33}, {100}, {1000}, {3, 40}, {40, 3}, {70, 1}, {4, 33, 5}, {2, 3, 100}, {5, 0, 2},
+};
 
 Test(primitives, along_one_axis)
 {
@@ -46,8 +49,9 @@ Test(primitives, order)
     static const int32_t wanted[8] = {3, 2, 4, 7, 0, 5, 1, 6};
     int32_t index[8];
     struct tensor in = {x->type, values}, places = {SHAPE(ELEM_I32, 8), index}, out = {x->type, sorted};
-    cr_assert(kernel_run(graph_add(b.graph, OP_ARGSORT, 1, &x, &attr, NULL), (const struct tensor *const[]){&in}, &places, &b.kernels));
-    cr_assert(kernel_run(graph_add(b.graph, OP_SORT, 1, &x, &attr, NULL), (const struct tensor *const[]){&in}, &out, &b.kernels));
+    const struct tensor *operand[] = {&in};
+    cr_assert(kernel_run(graph_add(b.graph, OP_ARGSORT, 1, &x, &attr, NULL), operand, &places, &b.kernels));
+    cr_assert(kernel_run(graph_add(b.graph, OP_SORT, 1, &x, &attr, NULL), operand, &out, &b.kernels));
     for (int i = 0; i < 8; i++) {
         cr_assert_eq(index[i], wanted[i], "place %d is %d", i, index[i]);
         cr_assert(!memcmp(&sorted[i], &values[wanted[i]], sizeof(float)), "element %d", i);
@@ -63,10 +67,12 @@ Test(primitives, permute_undoes_sort)
         for (int e = 0; e <= ELEM_U8; e++) {
             struct node *x = input(&b, SHAPE((enum elem)e, 4, 33, 5)), *order = input(&b, SHAPE(ELEM_I32, 4, 33, 5));
             struct attr attr = axis(a);
-            struct tensor t[2] = {tensor_new(&x->type), tensor_new(&order->type)}, sorted = tensor_new(&x->type), back = tensor_new(&x->type);
+            struct tensor t[2] = {tensor_new(&x->type), tensor_new(&order->type)};
+            struct tensor sorted = tensor_new(&x->type), back = tensor_new(&x->type);
+            const struct tensor *operand[] = {&t[0]};
             fill(&b, &t[0], true);
-            reference_node(graph_add(b.graph, OP_ARGSORT, 1, &x, &attr, NULL), (const struct tensor *const[]){&t[0]}, &t[1], 1);
-            reference_node(graph_add(b.graph, OP_SORT, 1, &x, &attr, NULL), (const struct tensor *const[]){&t[0]}, &sorted, 1);
+            reference_node(graph_add(b.graph, OP_ARGSORT, 1, &x, &attr, NULL), operand, &t[1], 1);
+            reference_node(graph_add(b.graph, OP_SORT, 1, &x, &attr, NULL), operand, &sorted, 1);
             struct node *in[2] = {x, order}, *n = graph_add(b.graph, OP_PERMUTE, 2, in, &attr, NULL);
             check_on(&b, n, (struct tensor[]){sorted, t[1]});
             cr_assert(kernel_run(n, (const struct tensor *const[]){&sorted, &t[1]}, &back, &b.kernels));
@@ -102,7 +108,8 @@ Test(primitives, permute_stays_inside)
 static void
 check_conv(struct check *b, struct type tx, struct type tw, const struct attr *attr, bool special)
 {
-    struct node *x = input(b, tx), *w = input(b, tw), *y = graph_add(b->graph, OP_CONV, 2, (struct node *[]){x, w}, attr, NULL);
+    struct node *x = input(b, tx), *w = input(b, tw);
+    struct node *y = graph_add(b->graph, OP_CONV, 2, (struct node *[]){x, w}, attr, NULL);
     check_node(b, y, special);
     struct node *g = input(b, y->type);
     check_node(b, graph_add(b->graph, OP_CONV_INPUT, 2, (struct node *[]){g, w}, attr, &tx), special);
@@ -118,11 +125,11 @@ Test(primitives, convolutions_of_one_axis)
         for (int c = 0; c < 6; c++)
             for (int f = 0; f < 6; f++)
                 for (int round = 0; round < 3; round++) {
-                    int64_t stride = 1 + below(&b, 3), dilation = 1 + below(&b, 3), width = 1 + below(&b, 4), before = below(&b, 4);
-                    int64_t after = below(&b, 4), length = (width - 1) * dilation + 1 + below(&b, 20);
+                    int64_t stride = 1 + below(&b, 3), dilation = 1 + below(&b, 3), width = 1 + below(&b, 4);
+                    int64_t before = below(&b, 4), after = below(&b, 4), length = (width - 1) * dilation + 1 + below(&b, 20);
                     struct attr attr = {.conv = {{stride}, {dilation}, {before}, {after}}};
-                    check_conv(&b, SHAPE((enum elem)e, DIM_N, length, channels[c]), SHAPE((enum elem)e, width, channels[c], channels[f]), &attr,
-                               round == 2);
+                    struct type images = SHAPE((enum elem)e, DIM_N, length, channels[c]);
+                    check_conv(&b, images, SHAPE((enum elem)e, width, channels[c], channels[f]), &attr, round == 2);
                 }
     end(&b);
 }
@@ -144,8 +151,8 @@ Test(primitives, convolutions_of_two_axes)
                 int64_t least = (width[i] - 1) * attr.conv.dilation[i] + 1 - attr.conv.before[i] - attr.conv.after[i];
                 size[i] = (least < 1 ? 1 : least) + below(&b, 12);
             }
-            check_conv(&b, SHAPE((enum elem)e, 1 + below(&b, 3), size[0], size[1], c), SHAPE((enum elem)e, width[0], width[1], c, f), &attr,
-                       round % 3 == 0);
+            struct type images = SHAPE((enum elem)e, 1 + below(&b, 3), size[0], size[1], c);
+            check_conv(&b, images, SHAPE((enum elem)e, width[0], width[1], c, f), &attr, round % 3 == 0);
         }
     end(&b);
 }
@@ -215,8 +222,10 @@ Test(primitives, qr)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         check_factor(&b, sizes[i][0], sizes[i][1]);
         for (int e = ELEM_F32; e <= ELEM_F64; e++)
-            for (int special = 0; special < 2; special++)
-                check_node(&b, graph_add1(b.graph, OP_QR, input(&b, SHAPE((enum elem)e, sizes[i][0], sizes[i][1]))), special);
+            for (int special = 0; special < 2; special++) {
+                struct node *x = input(&b, SHAPE((enum elem)e, sizes[i][0], sizes[i][1]));
+                check_node(&b, graph_add1(b.graph, OP_QR, x), special);
+            }
     }
     end(&b);
 }
@@ -259,15 +268,16 @@ at(const struct tensor *t, int64_t i)
     return t->type.elem == ELEM_F32 ? (double)((float *)t->data)[i] : ((double *)t->data)[i];
 }
 
-/* Within two deviations, with the moments of the distribution (deviation 0.8796 of the other's); an element does not depend on how many
- * there are. */
+/* Within two deviations, with the moments of the distribution (deviation 0.8796 of the other's); an element does not depend
+ * on how many there are. */
 Test(primitives, truncated_normal_numbers)
 {
     struct check b;
     begin(&b);
     for (int e = ELEM_F32; e <= ELEM_F64; e++) {
         int64_t count = 100000;
-        struct tensor t = draw_truncated(&b, (enum elem)e, count, 3, 0.5), few = draw_truncated(&b, (enum elem)e, 300, 3, 0.5);
+        struct tensor t = draw_truncated(&b, (enum elem)e, count, 3, 0.5);
+        struct tensor few = draw_truncated(&b, (enum elem)e, 300, 3, 0.5);
         double sum = 0, squares = 0, most = 0;
         for (int64_t i = 0; i < count; i++) {
             double z = (at(&t, i) - 3) / 0.5;
@@ -345,7 +355,8 @@ Test(primitives, shapes_and_text)
         diag_init(&diag, &arena);
         char *text = arena_printf(&arena, "graph g(%s) {\n  %%1 = %s : %s\n  return %%1\n}\n", c->inputs, c->line, c->type);
         struct module *m = module_read(&arena, text, strlen(text), 1, &diag);
-        cr_expect_str_eq(diag.first ? diag.first->message : "", c->message, "%s\n%s", c->line, diag.first ? diag.first->message : "");
+        const char *message = diag.first ? diag.first->message : "";
+        cr_expect_str_eq(message, c->message, "%s\n%s", c->line, message);
         cr_expect_eq(m != NULL, !*c->message);
         if (m)
             cr_expect_str_eq(graph_text(m->graphs[0], &arena, false), text);
