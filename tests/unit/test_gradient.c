@@ -192,6 +192,7 @@ struct sample {
 #define SAMPLE_FLOOR KINKED(-5, 5, NO_WHOLE)
 #define SAMPLE_ROUND KINKED(-5, 5, NO_HALF)
 #define SAMPLE_SQRT RANGE(0.1, 4)
+#define SAMPLE_RSQRT RANGE(0.1, 4)
 #define SAMPLE_EXP RANGE(-3, 3)
 #define SAMPLE_EXPM1 RANGE(-3, 3)
 #define SAMPLE_LOG RANGE(0.1, 4)
