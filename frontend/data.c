@@ -246,7 +246,7 @@ run_block(struct data_run *r, const struct ast *block)
 bool
 data_run(const struct ast *section, const struct data_env *env, struct data_result *out, struct diag *diag)
 {
-    *out = (struct data_result){.context = {.arena = env->arena, .diag = diag, .files = env->files}};
+    *out = (struct data_result){.context = {.arena = env->arena, .diag = diag, .files = env->files, .watch = env->watch}};
     if (!section)
         return true;
     struct data_run r = {.env = env, .out = out, .context = &out->context, .diag = diag};

@@ -12,6 +12,7 @@ struct data_env {
     struct data_files files;         /* the folder of the .nn file, and --data */
     const struct const_value *consts; /* the file's const numbers */
     int nconsts;
+    struct data_watch watch;         /* who is told how far the reading of a file is; zeroed: nobody */
 };
 
 /* What `train` or `valid` gives to one input of the model: with rows, element types as computed. */

@@ -56,5 +56,7 @@ bool chosen_mode(const struct cli *cli, enum mode *out);
 /* The set of passes that --without names. */
 bool chosen_without(const struct cli *cli, uint32_t *out);
 struct code_options chosen_code(const struct cli *cli);
+/* Shows on the standard error how far the reading of a data file is, if that takes over a second; nothing with --quiet. reading.c */
+struct data_watch reading_watch(const struct cli *cli);
 bool use_color(const struct options *o, int descriptor);
 #endif

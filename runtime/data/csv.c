@@ -143,7 +143,7 @@ take_quoted(struct csv *r, const char **at, int field, struct cell *out)
     const char *p = *at, *open = p;
     out->from = p;
     out->quoted = true;
-    for (;; p++) {
+    for (;;) {
         p = memchr(p, '"', (size_t)(r->end - p));
         if (!p) {
             if (!r->last && (r->end - r->at < CSV_LINE_MAX))
@@ -155,7 +155,7 @@ take_quoted(struct csv *r, const char **at, int field, struct cell *out)
         if (p[1] != '"' || p + 1 == r->end)
             break;
         out->doubled = true;
-        p++;
+        p += 2;
     }
     out->length = p - out->from;
     const char *zero = memchr(open, 0, (size_t)out->length);

@@ -139,20 +139,6 @@ source_open_member(struct data_source *s, const char *name, int fd, int64_t offs
     return begin(s, st);
 }
 
-void
-source_close(struct data_source *s)
-{
-    struct source_state *st = s->state;
-    if (!st)
-        return;
-    if (st->packing != PLAIN)
-        inflateEnd(&st->z);
-    if (st->owns_fd)
-        close(st->fd);
-    free(st);
-    s->state = NULL;
-}
-
 /* ---- reading ---- */
 
 static double
@@ -175,6 +161,21 @@ show_progress(struct data_source *s, bool finished)
     st->watch.call(st->watch.context, &p);
     st->shown = now;
     st->was_shown = true;
+}
+
+void
+source_close(struct data_source *s)
+{
+    struct source_state *st = s->state;
+    if (!st)
+        return;
+    show_progress(s, true);
+    if (st->packing != PLAIN)
+        inflateEnd(&st->z);
+    if (st->owns_fd)
+        close(st->fd);
+    free(st);
+    s->state = NULL;
 }
 
 /* Up to |size| bytes of the file itself; 0 at the end of the part. */
@@ -287,7 +288,6 @@ check_end(struct data_source *s)
     if (!st->owns_fd && st->crc != st->expected_crc)
         return source_fail(s, s->at, arena_printf(s->diag->arena, "CRC-32 %08x", (unsigned)st->expected_crc),
                            arena_printf(s->diag->arena, "%08x", (unsigned)st->crc));
-    show_progress(s, true);
     return unchanged(s);
 }
 
