@@ -185,7 +185,7 @@ joined(const char *folder, const char *name, struct arena *arena)
 {
     if (!folder || !*folder || *name == '/')
         return name;
-    return arena_printf(arena, "%s/%s", folder, name);
+    return arena_printf(arena, folder[strlen(folder) - 1] == '/' ? "%s%s" : "%s/%s", folder, name);
 }
 
 const char *
