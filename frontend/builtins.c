@@ -207,7 +207,11 @@ static struct value
 concat(const struct call *x)
 {
     const struct value *v = &x->arg[0]->value;
-    if (v->kind != VALUE_LIST || v->nitems == 0) {
+    if (v->kind == VALUE_LIST && v->nitems == 0) {
+        report(x->c, CONCAT_NOTHING, argument_place(x, 0));
+        return value_error();
+    }
+    if (v->kind != VALUE_LIST) {
         report(x->c, LIST_EXPECTED, argument_place(x, 0), x->b->name, value_text(x->c, v));
         return value_error();
     }
@@ -488,7 +492,7 @@ weight(const struct call *x)
 {
     struct checker *c = x->c;
     struct model *m = &c->x->model;
-    if (c->purpose != FOR_MODEL && c->purpose != FOR_METRIC) {
+    if ((c->purpose != FOR_MODEL && c->purpose != FOR_METRIC) || in_function(c)) {
         report(c, WEIGHT_MISPLACED, x->at);
         return value_error();
     }
@@ -683,6 +687,7 @@ builtin_call(struct checker *c, const struct builtin *b, const struct argument *
         }
         if (x.arg[k]) {
             report(c, ARGUMENT_TWICE, args[i].place, b->name, b->parameters[k]);
+            diag_report(c->diag, NOTE_FIRST_HERE, x.arg[k]->place);
             return value_error();
         }
         if (args[i].value.kind == VALUE_ERROR)

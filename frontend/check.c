@@ -64,11 +64,11 @@ run_const(struct checker *c, const struct ast *s)
             continue;
         }
         const struct ast *e = a->value;
-        for (int k = 0; k < c->x->nconsts; k++)
-            if (c->x->consts[k].name == a->name) {
-                diag_report(c->diag, DECLARED_TWICE, a->place, a->name);
-                diag_report(c->diag, NOTE_FIRST_HERE, c->x->consts[k].place);
-            }
+        int first = name_map_get(&c->const_index, a->name);
+        if (first >= 0) {
+            diag_report(c->diag, DECLARED_TWICE, a->place, a->name);
+            diag_report(c->diag, NOTE_FIRST_HERE, c->x->consts[first].place);
+        }
         for (int k = 0; k < c->nsettings; k++)
             if (!strcmp(c->settings[k].name, a->name)) {
                 c->settings[k].used = true;
@@ -76,9 +76,11 @@ run_const(struct checker *c, const struct ast *s)
                 e = set ? set : e;
             }
         struct value v = evaluate(c, e);
-        if (v.kind == VALUE_NUMBER)
+        if (v.kind == VALUE_NUMBER) {
             *ARENA_PUSH(c->arena, c->x->consts, c->x->nconsts, c->x->consts_cap) = (struct const_value){a->name, v.number, a->place};
-        else if (v.kind != VALUE_ERROR)
+            if (first < 0)
+                name_map_set(&c->const_index, c->arena, a->name, c->x->nconsts - 1);
+        } else if (v.kind != VALUE_ERROR)
             report(c, NUMBER_EXPECTED, a->place, a->name, value_text(c, &v));
     }
 }

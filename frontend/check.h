@@ -6,7 +6,7 @@
 #include "frontend/name_map.h"
 #include <string.h>
 
-enum { INPUTS_MAX = 256, OUTPUTS_MAX = 256 };
+enum { INPUTS_MAX = 256, OUTPUTS_MAX = 256, WEIGHT_NAME_MAX = 255 };
 
 struct definition {
     const char *name;
@@ -59,6 +59,7 @@ struct binding {
     struct value value;
     struct place place;
     bool partial;               /* bound by one branch of an if only */
+    int hidden;                 /* index of the binding of that name before, or -1 */
     int var;                    /* index of the variable that `state` or `weight` made, else -1 */
 };
 
@@ -74,10 +75,12 @@ struct frame {
     int nbindings, bindings_cap;
     struct name_map latest;         /* the last binding of each name, once there are more than a few */
     struct name_map counts;         /* how often a name was bound, for the names of weights */
+    int path_length;                /* of the path of the binding that called it: names of weights in its body stand below */
     const char *iteration;          /* "[2]" inside a repeat, else "" */
     bool returned;
     struct value result;
-    enum elem elem;                 /* of weights and constants: the first floating tensor argument's */
+    enum elem elem;                 /* of weights and constants: the first floating tensor argument's, the model's first floating input's */
+    bool has_elem;                  /* the model: such an input was there */
     const char *word;               /* "loss", "metric": the statement being run, for messages */
     const char *owner;              /* optimiser: "adam/h.w/" stands before the names of its states */
 };
@@ -116,6 +119,11 @@ struct checker {
     bool several;                           /* the right-hand side has several layer calls: each adds its layer's name */
     struct name_map layer_counts;
     struct name_map var_index;              /* of the module's variables, by full name */
+    struct name_map made;                   /* the variables that this pass has made */
+    struct name_map const_index;
+    struct node **updates;                  /* of this pass, by variable: its UPDATE, or NULL */
+    int updates_size;
+    int64_t statements;                     /* run so far */
     struct suspect *suspects;
     int nsuspects, suspects_cap;
 
@@ -125,12 +133,15 @@ struct checker {
     int metric_vars_size;
     struct graph *model_graph;              /* FOR_METRIC: the graph that values come from */
     struct graph_output *values;            /* FOR_METRIC: what is imported, in order */
-    int nvalues, values_cap;
+    struct node **metric_inputs;            /* and its INPUT in the metrics' template */
+    int nvalues, values_cap, metric_inputs_cap;
 
     struct node **losses;                   /* of this pass */
     int nlosses, losses_cap;
     struct graph_output *outputs, *metrics;
     int noutputs, outputs_cap, nmetrics, metrics_cap;
+    struct place *output_places, *metric_places;
+    int output_places_cap, metric_places_cap;
     struct setting *settings;
     int nsettings;
 };
@@ -202,6 +213,8 @@ int path_push(struct checker *c, const char *element);
 void path_restore(struct checker *c, int length);
 /* Counts one more binding of an interned name. */
 int count_name(struct checker *c, struct name_map *counts, const char *name);
+/* Whether a function's body is being run, which has no weights and states. */
+bool in_function(const struct checker *c);
 /* Makes or finds the variable of the present path. Its initial value comes from |init| in the init template (see begin_init). */
 int make_variable(struct checker *c, const char *name, const struct type *type, enum variable_kind kind, struct place at);
 

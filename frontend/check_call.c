@@ -87,10 +87,23 @@ match_type(struct checker *c, const struct ast *pattern, const struct type *t)
     return true;
 }
 
+/* What the names in a parameter's type were bound to by the |nbefore| bindings before it. */
+static void
+note_dims(struct checker *c, const struct ast *pattern, int nbefore)
+{
+    for (int i = 0; i < pattern->nargs; i++) {
+        const struct ast *d = pattern->args[i].value;
+        const struct binding *b = d && d->kind == AST_NAME ? find_binding(c->frame, d->text) : NULL;
+        if (b && b - c->frame->bindings < nbefore && (b->value.kind == VALUE_NUMBER || b->value.kind == VALUE_ROWS))
+            diag_report(c->diag, NOTE_VALUE, (struct place){0}, b->name, value_text(c, &b->value));
+    }
+}
+
 static bool
 bind_parameter(struct checker *c, const struct ast_arg *p, struct value v, struct place at)
 {
     struct frame *callee = c->frame;
+    int nbefore = callee->nbindings;
     if (v.kind == VALUE_ERROR)
         return false;
     if (p->type) {
@@ -103,6 +116,7 @@ bind_parameter(struct checker *c, const struct ast_arg *p, struct value v, struc
         if (!match_type(c, p->type, &v.node->type)) {
             report_caller(c, callee, PARAMETER_SHAPE, at, callee->def->name, p->name, value_text(c, &v), expression_text(c, p->type));
             diag_report(c->diag, NOTE_DECLARED, p->place, p->name);
+            note_dims(c, p->type, nbefore);
             return false;
         }
     }
@@ -176,6 +190,7 @@ enter(struct checker *c, struct frame *f, const struct definition *def)
     f->caller = c->frame;
     f->def = def;
     f->iteration = "";
+    f->path_length = c->path_length;
     f->elem = c->frame ? c->frame->elem : ELEM_F32;
     f->owner = c->frame ? c->frame->owner : NULL;
     c->frame = f;
@@ -193,6 +208,16 @@ choose_elem(struct frame *f, const struct argument *const *given, int n)
         }
 }
 
+/* A schedule given to an optimiser becomes its value at this step. */
+static struct value
+at_this_step(struct checker *c, const struct definition *def, struct value v, struct place at)
+{
+    if (def->kind != AST_OPTIMIZER || v.kind != VALUE_FUNCTION || !v.function->def || v.function->def->kind != AST_SCHEDULE)
+        return v;
+    struct argument now[2] = {{.value = value_runtime_number(c->step), .place = at}, {.value = value_runtime_number(c->epoch), .place = at}};
+    return apply(c, v.function, now, 2, NULL, at);
+}
+
 static bool
 bind_parameters(struct checker *c, const struct definition *def, const struct argument *const *given, struct place at)
 {
@@ -201,9 +226,9 @@ bind_parameters(struct checker *c, const struct definition *def, const struct ar
     for (int i = 0; i < def->ast->nargs; i++) {
         const struct ast_arg *p = &def->ast->args[i];
         if (given[i])
-            ok &= bind_parameter(c, p, given[i]->value, given[i]->place);
+            ok &= bind_parameter(c, p, at_this_step(c, def, given[i]->value, given[i]->place), given[i]->place);
         else if (p->value)
-            ok &= bind_parameter(c, p, evaluate(c, p->value), p->place);
+            ok &= bind_parameter(c, p, at_this_step(c, def, evaluate(c, p->value), p->place), p->place);
         else {
             report_caller(c, callee, ARGUMENT_MISSING, at, def->name, p->name);
             diag_report(c->diag, NOTE_DECLARED, def->ast->place, def->name);

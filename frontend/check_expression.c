@@ -74,9 +74,9 @@ lookup(struct checker *c, const char *name, struct place at)
         }
         return b->value;
     }
-    for (int i = 0; i < c->x->nconsts; i++)
-        if (c->x->consts[i].name == name)
-            return value_number(c->x->consts[i].value);
+    int known = name_map_get(&c->const_index, name);
+    if (known >= 0)
+        return value_number(c->x->consts[known].value);
     struct value v = special_name(c, name);
     if (v.kind != VALUE_ERROR)
         return v;
@@ -106,22 +106,44 @@ list_value(struct checker *c, const struct ast *e)
     return v;
 }
 
-/* A dotted name: a weight or state below the present path, by its name. */
+/* The name that an expression like h[1].w spells; NULL if it spells none. */
+static const char *
+weight_path(struct checker *c, const struct ast *e)
+{
+    if (e->kind == AST_NAME)
+        return e->text;
+    const char *front = e->kind == AST_FIELD || e->kind == AST_INDEX ? weight_path(c, e->child[0]) : NULL;
+    if (!front)
+        return NULL;
+    if (e->kind == AST_FIELD)
+        return arena_printf(c->arena, "%s.%s", front, e->text);
+    for (int i = 0; i < e->nargs; i++) {
+        const struct ast *k = e->args[i].value;
+        if (!k || k->kind != AST_NUMBER || !k->is_whole)
+            return NULL;
+        front = arena_printf(c->arena, "%s[%lld]", front, (long long)k->whole);
+    }
+    return front;
+}
+
+/* A dotted name: a weight or state by its name, below the path of the definition that it stands in. */
 static struct value
 field_value(struct checker *c, const struct ast *e)
 {
-    const char *name = expression_text(c, e);
+    const char *name = weight_path(c, e), *names[512];
     const struct module *m = c->x->model.module;
-    char *full = arena_printf(c->arena, "%.*s%s%s", c->frame && c->frame->def ? c->path_length : 0, c->path ? c->path : "",
-                              c->frame && c->frame->def && c->path_length ? "." : "", name);
-    const char *names[512];
-    int n = 0;
-    for (int i = 0; i < m->nvars; i++) {
-        if (!strcmp(m->vars[i].name, full))
-            return value_tensor(variable_node(c, i));
-        if (n < 512)
-            names[n++] = m->vars[i].name;
+    if (!name || !m) {
+        report(c, UNKNOWN_WEIGHT, e->place, expression_text(c, e));
+        return value_error();
     }
+    int above = c->frame ? c->frame->path_length : 0;
+    const char *full = above ? arena_printf(c->arena, "%.*s.%s", above, c->path, name) : name;
+    full = source_name(c->sources, full, strlen(full));
+    int var = name_map_get(&c->var_index, full), n = 0;
+    if (var >= 0)
+        return value_tensor(variable_node(c, var));
+    for (int i = 0; i < m->nvars && n < 512; i++)
+        names[n++] = m->vars[i].name;
     report(c, UNKNOWN_WEIGHT, e->place, name);
     const char *near = nearest_name(full, names, n);
     if (near)

@@ -11,12 +11,32 @@ add_numbers(struct checker *c)
     c->seed = graph_input(c->graph, "seed", &type);
 }
 
+/* The input whose elements, all of them and nothing else, |n| holds: copies, other shapes, other whole types. NULL if there is none. */
+static const struct node *
+source_input(const struct checker *c, const struct node *n)
+{
+    while (n->op != OP_INPUT) {
+        bool moved = n->op == OP_RESHAPE || n->op == OP_TRANSPOSE || n->op == OP_BROADCAST || n->op == OP_STOP || n->op == OP_FLIP;
+        bool cast = n->op == OP_CAST && !elem_is_float((enum elem)n->type.elem) && !elem_is_float((enum elem)n->in[0]->type.elem);
+        if (!moved && !cast)
+            return NULL;
+        n = n->in[0];
+    }
+    if (c->purpose != FOR_METRIC)
+        return n;
+    for (int i = 0; i < c->nvalues; i++) /* a metric's inputs are values of the model */
+        if (c->metric_inputs[i] == n)
+            return c->values[i].node->op == OP_INPUT ? c->values[i].node : NULL;
+    return NULL;
+}
+
 void
 bound_index(struct checker *c, const struct node *index, int64_t dim, struct place at)
 {
     struct model *m = &c->x->model;
-    for (int i = 0; i < m->ninputs; i++)
-        if (m->inputs[i].node == index && (!m->bound[i] || m->bound[i] > dim))
+    const struct node *n = c->purpose == FOR_MODEL || c->purpose == FOR_METRIC ? source_input(c, index) : NULL;
+    for (int i = 0; n && i < m->ninputs; i++)
+        if (m->inputs[i].name == n->attr->name.name && (!m->bound[i] || m->bound[i] > dim))
             m->bound[i] = dim;
 }
 
@@ -61,6 +81,9 @@ run_pass(struct checker *c, const struct ast *section, const char *suffix, bool 
     c->nlosses = c->noutputs = c->nmetrics = c->nvalues = c->nsuspects = 0;
     c->imported = NULL;
     c->imported_size = 0;
+    c->made = (struct name_map){0};
+    c->updates = NULL;
+    c->updates_size = 0;
     c->purpose = FOR_MODEL;
     path_restore(c, 0);
     add_numbers(c);

@@ -1,14 +1,19 @@
 /* check_statement: statements of definitions and of the model; the names of weights. */
 #include "frontend/check.h"
 
-enum { FEW_BINDINGS = 8 };
+enum {
+    FEW_BINDINGS = 8,
+    STATEMENTS_MAX = 500000 /* run in all, with those of repeats and calls: what is more would not be ended in seconds */
+};
 
 struct binding *
 bind(struct checker *c, const char *name, struct value v, struct place at)
 {
     struct frame *f = c->frame;
+    const struct binding *old = find_binding(f, name);
+    int hidden = old ? (int)(old - f->bindings) : -1;
     struct binding *b = ARENA_PUSH(c->arena, f->bindings, f->nbindings, f->bindings_cap);
-    *b = (struct binding){.name = name, .value = v, .place = at, .var = -1};
+    *b = (struct binding){.name = name, .value = v, .place = at, .hidden = hidden, .var = -1};
     if (f->latest.cap)
         name_map_set(&f->latest, c->arena, name, f->nbindings - 1);
     else if (f->nbindings > FEW_BINDINGS)
@@ -122,19 +127,41 @@ end_graph(struct checker *c, const struct saved *s)
     c->purpose = s->purpose;
 }
 
+bool
+in_function(const struct checker *c)
+{
+    return c->frame && c->frame->def && c->frame->def->kind == AST_FUNCTION;
+}
+
+/* Two variables of one pass never share a name: that would be one weight where the text has two. */
+static void
+made_once(struct checker *c, int var, struct place at)
+{
+    struct name_map *made = &c->made;
+    const char *name = c->x->model.module->vars[var].name;
+    if (name_map_get(made, name) >= 0)
+        report(c, WEIGHT_NAME_TWICE, at, name);
+    name_map_set(made, c->arena, name, var);
+}
+
 int
 make_variable(struct checker *c, const char *name, const struct type *type, enum variable_kind kind, struct place at)
 {
     struct module *m = c->x->model.module;
-    name = source_name(c->sources, name, strlen(name));
+    size_t length = strlen(name);
+    if (length > WEIGHT_NAME_MAX)
+        report(c, WEIGHT_NAME_LONG, at, name, (int)length, WEIGHT_NAME_MAX);
+    name = source_name(c->sources, name, length);
     int known = name_map_get(&c->var_index, name);
     if (known >= 0) {
         if (!type_equal(&m->vars[known].type, type))
             report(c, WEIGHT_TWO_SHAPES, at, name);
+        made_once(c, known, at);
         return known;
     }
     *ARENA_PUSH(m->arena, m->vars, m->nvars, m->vars_cap) = (struct variable){name, *type, kind, user_place(c, at)};
     name_map_set(&c->var_index, c->arena, name, m->nvars - 1);
+    made_once(c, m->nvars - 1, at);
     return m->nvars - 1;
 }
 
@@ -144,8 +171,9 @@ run_state(struct checker *c, const struct ast_arg *a)
 {
     struct model *m = &c->x->model;
     bool optimizer = c->purpose == FOR_OPTIMIZER;
-    if (c->purpose != FOR_MODEL && !optimizer) {
+    if ((c->purpose != FOR_MODEL && !optimizer) || in_function(c)) {
         report(c, STATE_MISPLACED, a->place);
+        bind(c, a->name, value_error(), a->place);
         return;
     }
     struct naming naming = open_binding(c, a->name, a->value);
@@ -165,6 +193,11 @@ run_state(struct checker *c, const struct ast_arg *a)
         report(c, STATE_HAS_ROWS, a->place, a->name);
     } else if (n && optimizer) {
         int k = t->nstates++;
+        for (int i = 0; i < k; i++)
+            if (t->names[i] == a->name) {
+                report(c, DECLARED_TWICE, a->place, a->name);
+                diag_report(c->diag, NOTE_FIRST_HERE, find_binding(c->frame, a->name)->place);
+            }
         t->names[k] = a->name;
         t->types[k] = n->type;
         graph_output(t->states, a->name, n);
@@ -179,6 +212,20 @@ run_state(struct checker *c, const struct ast_arg *a)
     } else
         bind(c, a->name, value_error(), a->place);
     close_binding(c, &naming);
+}
+
+static struct node **
+update_of(struct checker *c, int var)
+{
+    if (var >= c->updates_size) {
+        int size = (var + 1) * 2;
+        struct node **updates = ARENA_ARRAY(c->arena, struct node *, size);
+        if (c->updates)
+            memcpy(updates, c->updates, sizeof *updates * (size_t)c->updates_size);
+        c->updates = updates;
+        c->updates_size = size;
+    }
+    return &c->updates[var];
 }
 
 /* update NAME = VALUE: below it the name is the new value. */
@@ -212,13 +259,12 @@ run_update(struct checker *c, const struct ast_arg *a)
         bind(c, a->name, value_tensor(n), a->place)->var = var;
         return;
     }
-    struct node *in[2] = {variable_node(c, var), n};
-    for (int i = 0; i < c->graph->count; i++)
-        if (c->graph->nodes[i]->op == OP_UPDATE && c->graph->nodes[i]->in[0] == in[0]) {
-            report(c, UPDATED_TWICE, a->place, a->name);
-            return;
-        }
-    build(c, OP_UPDATE, 2, in, NULL, NULL, a->place);
+    struct node *in[2] = {variable_node(c, var), n}, **update = update_of(c, var);
+    if (*update) {
+        report(c, UPDATED_TWICE, a->place, a->name);
+        return;
+    }
+    *update = build(c, OP_UPDATE, 2, in, NULL, NULL, a->place);
     bind(c, a->name, value_tensor(build(c, OP_STOP, 1, &n, NULL, NULL, a->place)), a->place)->var = var;
 }
 
@@ -275,6 +321,28 @@ run_require(struct checker *c, const struct ast *s)
     c->frame->result = value_error();
 }
 
+/* warn CONDITION, "text": true is no fault, but hardly meant. */
+static void
+run_warn(struct checker *c, const struct ast *s)
+{
+    bool formed = s->nargs == 2 && s->args[0].value && !s->args[0].name && s->args[1].value && s->args[1].value->kind == AST_STRING;
+    if (!formed) {
+        report(c, WARN_FORM, s->place);
+        return;
+    }
+    struct value v = evaluate(c, s->args[0].value);
+    bool truth;
+    if (v.kind == VALUE_TENSOR && v.node->type.rank == 0) /* known when a batch comes */
+        return;
+    if (!value_truth(c, &v, &truth, s->place) || !truth)
+        return;
+    struct place at = user_place(c, s->place);
+    for (const struct diagnostic *d = c->diag->first; d; d = d->next) /* training and evaluation say the same */
+        if (d->code == DIAG_WARNED && !memcmp(&d->place, &at, sizeof at))
+            return;
+    report(c, WARNED, s->place, c->frame->def ? c->frame->def->name : c->x->model.name, s->args[1].value->text);
+}
+
 /* Names that |block| binds directly, ifs and repeats included: marks the bindings of |f| from |first| on that it does not bind. */
 static bool
 block_binds(const struct ast *block, const char *name)
@@ -316,10 +384,10 @@ run_if(struct checker *c, const struct ast *s)
     else if (taken)
         run_block(c, taken);
     for (int i = first; i < f->nbindings; i++) {
-        bool before = false;
-        for (int k = 0; k < first && !before; k++)
-            before = f->bindings[k].name == f->bindings[i].name && !f->bindings[k].partial;
-        f->bindings[i].partial |= !before && !block_binds(other, f->bindings[i].name);
+        int k = f->bindings[i].hidden;
+        while (k >= 0 && (k >= first || f->bindings[k].partial))
+            k = f->bindings[k].hidden;
+        f->bindings[i].partial |= k < 0 && !block_binds(other, f->bindings[i].name);
     }
 }
 
@@ -356,6 +424,18 @@ named_value(struct checker *c, const struct ast *s, const struct ast_arg **out)
     return false;
 }
 
+/* A dimension of an input behind N: a number. A name that stands for nothing is no dimension to be found out. */
+static struct value
+input_dim(struct checker *c, const struct ast *d)
+{
+    if (d->kind != AST_NAME || find_binding(c->frame, d->text) || name_map_get(&c->const_index, d->text) >= 0 || d->text[0] < 'A' ||
+        d->text[0] > 'Z')
+        return evaluate(c, d);
+    report(c, INPUT_DIMENSION, d->place, d->text);
+    diag_report(c->diag, HELP_CONST, (struct place){0}, d->text);
+    return value_error();
+}
+
 /* input NAME: TYPE and target NAME: TYPE. */
 static void
 run_input(struct checker *c, const struct ast *s)
@@ -386,7 +466,7 @@ run_input(struct checker *c, const struct ast *s)
                 ok = false;
                 break;
             }
-            dims[k] = rows ? value_dim(DIM_N) : evaluate(c, d);
+            dims[k] = rows ? value_dim(DIM_N) : input_dim(c, d);
             ok &= dims[k].kind != VALUE_ERROR;
         }
         if (ok && !t->nargs) {
@@ -405,12 +485,27 @@ run_input(struct checker *c, const struct ast *s)
         c->graph->place = a->place;
         struct node *n = graph_input(c->graph, a->name, &type);
         bind(c, a->name, value_tensor(n), a->place);
+        if (elem_is_float(e) && !c->frame->has_elem) { /* that of the weights and constants of the model's own text */
+            c->frame->elem = e;
+            c->frame->has_elem = true;
+        }
         if (c->training && m->ninputs < INPUTS_MAX) {
             m->inputs[m->ninputs] = (struct graph_output){a->name, n};
             m->is_target[m->ninputs++] = !strcmp(s->text, "target");
         } else if (c->training)
             report(c, TOO_MANY_INPUTS, a->place, INPUTS_MAX);
     }
+}
+
+static void
+declared_once(struct checker *c, const struct graph_output *list, const struct place *places, int count, const char *name, struct place at)
+{
+    for (int i = 0; i < count; i++)
+        if (list[i].name == name) {
+            report(c, DECLARED_TWICE, at, name);
+            diag_report(c->diag, NOTE_FIRST_HERE, places[i]);
+            return;
+        }
 }
 
 static void
@@ -423,15 +518,16 @@ run_output(struct checker *c, const struct ast *s)
             report(c, NAME_VALUE_EXPECTED, s->place, s->text, s->text);
             continue;
         }
-        for (int k = 0; k < c->noutputs; k++)
-            if (c->outputs[k].name == name)
-                report(c, DECLARED_TWICE, a->place, name);
+        declared_once(c, c->outputs, c->output_places, c->noutputs, name, a->place);
         struct value v = a->name ? evaluate_bound(c, a->name, a->value) : evaluate(c, a->value);
         if (a->name)
             bind(c, a->name, v, a->place);
         struct node *n = v.kind == VALUE_ERROR ? NULL : value_any(c, &v, ELEM_F32, a->place);
-        if (n)
-            *ARENA_PUSH(c->arena, c->outputs, c->noutputs, c->outputs_cap) = (struct graph_output){name, n};
+        if (!n)
+            continue;
+        int count = c->noutputs;
+        *ARENA_PUSH(c->arena, c->output_places, count, c->output_places_cap) = a->place;
+        *ARENA_PUSH(c->arena, c->outputs, c->noutputs, c->outputs_cap) = (struct graph_output){name, n};
     }
 }
 
@@ -512,9 +608,7 @@ run_metric(struct checker *c, const struct ast *s)
         report(c, NAME_VALUE_EXPECTED, s->place, s->text, s->text);
         return;
     }
-    for (int i = 0; i < c->nmetrics; i++)
-        if (c->metrics[i].name == s->args[0].name)
-            report(c, DECLARED_TWICE, s->args[0].place, s->args[0].name);
+    declared_once(c, c->metrics, c->metric_places, c->nmetrics, s->args[0].name, s->args[0].place);
     c->model_graph = c->graph;
     struct node **vars = c->vars;
     int vars_size = c->vars_size;
@@ -535,8 +629,11 @@ run_metric(struct checker *c, const struct ast *s)
     end_graph(c, &saved);
     c->vars = vars;
     c->vars_size = vars_size;
-    if (n)
-        *ARENA_PUSH(c->arena, c->metrics, c->nmetrics, c->metrics_cap) = (struct graph_output){name, n};
+    if (!n)
+        return;
+    int count = c->nmetrics;
+    *ARENA_PUSH(c->arena, c->metric_places, count, c->metric_places_cap) = s->args[0].place;
+    *ARENA_PUSH(c->arena, c->metrics, c->nmetrics, c->metrics_cap) = (struct graph_output){name, n};
 }
 
 static void
@@ -561,6 +658,7 @@ static const struct word {
     void (*run)(struct checker *c, const struct ast *s);
 } words[] = {
     {"state", false, run_state_word}, {"update", false, run_update_word}, {"require", false, run_require},
+    {"warn", false, run_warn},
     {"input", true, run_input},       {"target", true, run_input},        {"output", true, run_output},
     {"loss", true, run_loss},         {"penalty", true, run_loss},        {"metric", true, run_metric},
 };
@@ -589,6 +687,13 @@ run_word(struct checker *c, const struct ast *s)
 static void
 run_statement(struct checker *c, const struct ast *s)
 {
+    if (++c->statements > STATEMENTS_MAX) {
+        if (c->statements == STATEMENTS_MAX + 1)
+            report(c, TOO_MANY_STATEMENTS, s->place, STATEMENTS_MAX);
+        c->frame->returned = true;
+        c->frame->result = value_error();
+        return;
+    }
     switch (s->kind) {
     case AST_BIND: run_bind(c, s); break;
     case AST_WORD: run_word(c, s); break;

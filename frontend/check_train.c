@@ -1,5 +1,6 @@
 /* check_train: the train section, and the optimiser typed for each weight. */
 #include "frontend/check.h"
+#include "passes/pass.h"
 #include <math.h>
 
 struct section {
@@ -136,24 +137,6 @@ find_optimizer(struct checker *c, const struct ast *s)
     return v.kind == VALUE_FUNCTION ? v.function : NULL;
 }
 
-/* Schedules among the optimiser's arguments become their value at this step. */
-static bool
-run_schedules(struct checker *c, const struct closure *f, struct argument *args)
-{
-    for (int i = 0; i < f->nargs; i++) {
-        args[i] = f->args[i];
-        const struct value *v = &args[i].value;
-        if (v->kind != VALUE_FUNCTION)
-            continue;
-        struct argument now[2] = {{.value = value_runtime_number(c->step), .place = args[i].place},
-                                  {.value = value_runtime_number(c->epoch), .place = args[i].place}};
-        args[i].value = apply(c, v->function, now, 2, NULL, args[i].place);
-        if (args[i].value.kind == VALUE_ERROR)
-            return false;
-    }
-    return true;
-}
-
 static int
 count_states(const struct ast *s)
 {
@@ -163,6 +146,21 @@ count_states(const struct ast *s)
     for (int i = 0; s && i < s->nbody; i++)
         n += count_states(s->body[i]);
     return n;
+}
+
+/* What conditions on numbers of the step were made of leads nowhere. */
+static void
+drop_unused(struct graph *g)
+{
+    bool *keep = ARENA_ARRAY(g->arena, bool, g->count + 1);
+    for (int i = 0; i < g->noutputs; i++)
+        keep[g->outputs[i].node->id] = true;
+    for (int i = g->count - 1; i >= 0; i--) {
+        keep[i] |= g->nodes[i]->op == OP_INPUT;
+        for (int k = 0; keep[i] && k < g->nodes[i]->nin; k++)
+            keep[g->nodes[i]->in[k]->id] = true;
+    }
+    graph_sweep(g, keep);
 }
 
 /* Types the definition for weights of |type|. */
@@ -183,17 +181,15 @@ type_optimizer(struct checker *c, const struct closure *f, const struct type *ty
     struct argument *args = ARENA_ARRAY(c->arena, struct argument, f->nargs + 2);
     args[0] = (struct argument){.value = value_tensor(p), .place = at};
     args[1] = (struct argument){.value = value_tensor(g), .place = at};
+    for (int i = 0; i < f->nargs; i++)
+        args[i + 2] = f->args[i];
     int errors = c->diag->errors;
-    struct frame *frame = NULL;
-    if (run_schedules(c, f, args + 2))
-        frame = run_definition(c, f->def, args, f->nargs + 2, NULL, at);
+    struct frame *frame = run_definition(c, f->def, args, f->nargs + 2, NULL, at);
     end_graph(c, &s);
     c->optimizer = NULL;
     if (c->diag->errors > errors || !frame)
         return NULL;
     const struct binding *new_p = find_binding(frame, f->def->ast->args[0].name);
-    if (new_p->value.node == p)
-        report(c, OPTIMIZER_UPDATES_NOTHING, at, f->def->name);
     graph_output(t->update, "p", new_p->value.node);
     for (int i = 0; i < t->nstates; i++)
         graph_output(t->update, t->names[i], find_binding(frame, t->names[i])->value.node);
@@ -208,6 +204,7 @@ type_optimizer(struct checker *c, const struct closure *f, const struct type *ty
             end_graph(c, &s);
             break;
         }
+    drop_unused(t->update);
     return t;
 }
 
@@ -225,15 +222,21 @@ run_optimizer_word(const struct section *s)
     m->optimizers = ARENA_ARRAY(c->arena, struct optimizer_template *, m->nlayer_vars + 1);
     m->first_state = ARENA_ARRAY(c->arena, int, m->nlayer_vars + 1);
     struct place at = s->statement->args[0].value->place;
+    struct name_map by_type = {0}; /* the first weight of a type */
+    char text[TYPE_TEXT];
     for (int i = 0; i < m->nlayer_vars; i++) {
         if (!m->trained[i])
             continue;
-        struct optimizer_template *t = NULL;
-        for (int k = 0; k < i && !t; k++)
-            if (m->optimizers[k] && type_equal(&m->optimizers[k]->type, &m->module->vars[i].type))
-                t = m->optimizers[k];
-        if (!t && !(t = type_optimizer(c, f, &m->module->vars[i].type, at)))
+        const struct type *type = &m->module->vars[i].type;
+        const char *key = type_text(type, ",", text);
+        key = source_name(c->sources, key, strlen(key));
+        int known = name_map_get(&by_type, key);
+        struct optimizer_template *t = known >= 0 ? m->optimizers[known] : type_optimizer(c, f, type, at);
+        if (!t)
             return;
+        if (!by_type.count && t->update->outputs[0].node == t->update->inputs[0])
+            report(c, OPTIMIZER_UPDATES_NOTHING, at, f->def->name);
+        name_map_set(&by_type, c->arena, key, i);
         m->optimizers[i] = t;
         m->first_state[i] = m->module->nvars;
         for (int k = 0; k < t->nstates; k++)

@@ -76,8 +76,10 @@ import(struct checker *c, struct node *n, struct place at)
                 name = c->outputs[i].name;
         if (!name)
             name = arena_printf(c->arena, "value%d", c->nvalues);
-        *ARENA_PUSH(c->arena, c->values, c->nvalues, c->values_cap) = (struct graph_output){name, n};
+        int count = c->nvalues;
         c->imported[n->id] = graph_input(c->graph, name, &n->type);
+        *ARENA_PUSH(c->arena, c->metric_inputs, count, c->metric_inputs_cap) = c->imported[n->id];
+        *ARENA_PUSH(c->arena, c->values, c->nvalues, c->values_cap) = (struct graph_output){name, n};
     }
     return c->imported[n->id];
 }
@@ -101,6 +103,23 @@ localize(struct checker *c, struct node *n, struct place at)
     return NULL;
 }
 
+/* Where the two operands come from, of an operation that they do not fit. */
+static void
+note_origins(struct checker *c, struct node *const *operand, struct place at)
+{
+    char text[TYPE_TEXT];
+    for (int i = 0; i < 2; i++) {
+        const struct node *n = operand[i];
+        const struct variable *v = n->op == OP_VAR ? &c->x->model.module->vars[n->attr->name.index] : NULL;
+        struct place place = v ? v->place : n->place;
+        bool known = place.file && (place.file != at.file || place.line != at.line);
+        if (known && (v || n->op == OP_INPUT))
+            diag_report(c->diag, NOTE_DECLARED, place, v ? v->name : n->attr->name.name);
+        else if (known && n->op != OP_CONST)
+            diag_report(c->diag, NOTE_ORIGIN, place, type_text(&n->type, ", ", text));
+    }
+}
+
 struct node *
 build(struct checker *c, enum op op, int nin, struct node *const *in, const struct attr *attr, const struct type *given, struct place at)
 {
@@ -115,6 +134,8 @@ build(struct checker *c, enum op op, int nin, struct node *const *in, const stru
     struct place outer = user_place(c, at);
     if (!op_infer(op, nin, types, attr, given, &type, outer, c->diag)) {
         note_inner(c, at);
+        if (nin == 2)
+            note_origins(c, operand, outer);
         return NULL;
     }
     c->graph->place = outer;
@@ -321,21 +342,24 @@ static const struct binary_op {
     {AST_AND, OP_AND, 0, 0}, {AST_OR, OP_OR, 0, 0}, {'^', OP_POW, 0, 1},
 };
 
-/* x ^ n for small whole n by products, which are exact to fewer ulps than pow and much cheaper. */
+/* x ^ n for whole n by products: for small n, which are exact to fewer ulps than pow and much cheaper; for whole tensors with every n from 0 on, so
+ * that they stay whole. Gives VALUE_TEXT where that does not apply. */
 static struct value
 power(struct checker *c, const struct value *a, const struct value *b, struct place at)
 {
-    if (b->kind != VALUE_NUMBER || !b->number.is_whole || b->number.whole < 1 || b->number.whole > 4 || a->kind != VALUE_TENSOR || a->is_number)
+    if (b->kind != VALUE_NUMBER || !b->number.is_whole || a->kind != VALUE_TENSOR || a->is_number || a->node->type.elem == ELEM_BOOL)
         return (struct value){.kind = VALUE_TEXT};
-    struct node *x = localize(c, a->node, at);
-    if (!x)
-        return value_error();
-    if (b->number.whole == 1)
-        return value_tensor(x);
-    struct value square = built(c, OP_MUL, 2, (struct node *[]){x, x}, false, at);
-    if (b->number.whole == 2 || square.kind == VALUE_ERROR)
-        return square;
-    return built(c, OP_MUL, 2, (struct node *[]){square.node, b->number.whole == 3 ? x : square.node}, false, at);
+    int64_t n = b->number.whole, most = elem_is_float((enum elem)a->node->type.elem) ? 4 : INT32_MAX;
+    if (n < 1 || n > most)
+        return (struct value){.kind = VALUE_TEXT};
+    struct node *x = localize(c, a->node, at), *product = NULL;
+    for (; x && n; n >>= 1) { /* x is the square, the fourth power, ... */
+        if (n & 1)
+            product = product ? built(c, OP_MUL, 2, (struct node *[]){product, x}, false, at).node : x;
+        if (n > 1)
+            x = built(c, OP_MUL, 2, (struct node *[]){x, x}, false, at).node;
+    }
+    return value_tensor(product);
 }
 
 static struct value
@@ -388,8 +412,14 @@ binary_values(struct checker *c, int op, const struct value *a, const struct val
         return value_error();
     if (row->divides && !elem_is_float(e))
         e = ELEM_F32;
-    struct node *in[2] = {operand(c, &v[row->swap], e, at), operand(c, &v[!row->swap], e, at)};
     bool logical = op_info[row->node].flags & OP_BOOLEAN;
+    struct node *in[2];
+    for (int i = 0; i < 2; i++) {
+        const struct value *o = &v[row->swap ? !i : i];
+        in[i] = e == ELEM_BOOL ? value_node(c, o, e, at) : operand(c, o, e, at);
+        if (!in[i])
+            return value_error();
+    }
     return built(c, row->node, 2, in, is_number && !logical, at);
 }
 
@@ -448,7 +478,7 @@ map_values(struct checker *c, enum op op, int count, const struct value *v, stru
     bool is_number;
     if (!common_elem(c, count, v, false, &e, &is_number, at))
         return value_error();
-    if (info->types == TYPES_FLT && !elem_is_float(e))
+    if (info->types == TYPES_FLT && !elem_is_float(e) && e != ELEM_BOOL)
         e = is_number ? ELEM_F64 : ELEM_F32;
     struct node *in[3];
     for (int i = 0; i < count; i++)

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 bool
 chosen_mode(const struct cli *cli, enum mode *out)
@@ -275,12 +276,38 @@ session_inputs(struct session *s, const struct texts *inputs, struct set *out)
     return ok;
 }
 
+/* "23 GB", "3.0 TB": two digits that count, in powers of 1000. */
+static const char *
+bytes_text(struct session *s, double bytes)
+{
+    static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB", "PB", "EB"};
+    int unit = 0;
+    for (; bytes >= 999.5 && unit < 6; unit++)
+        bytes /= 1000;
+    return arena_printf(s->arena, unit && bytes < 9.95 ? "%.1f %s" : "%.0f %s", bytes, units[unit]);
+}
+
+/* Whether the weights and states fit into the memory that the machine has at all. */
+static bool
+memory_suffices(struct session *s)
+{
+    double needed = 0, have = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
+    for (int i = 0; i < s->info.nvars; i++)
+        needed += (double)type_bytes(&s->info.vars[i].type, 1);
+    if (have <= 0 || needed <= have)
+        return true;
+    diag_subject(s->diag, NO_MEMORY_FOR_WEIGHTS, s->x->path, bytes_text(s, needed), bytes_text(s, have));
+    return false;
+}
+
 /* -- variables and program ------------------------------------------------------------------------------------------------------------- */
 
 bool
 session_variables(struct session *s, const char *weights)
 {
     struct model_info *m = &s->info;
+    if (!memory_suffices(s))
+        return false;
     m->digest = model_digest(s);
     m->values = ARENA_ARRAY(s->arena, struct tensor, m->nvars + 1);
     for (int i = 0; i < m->nvars; i++) {

@@ -181,3 +181,146 @@ Test(training, is_known_at_compile_time)
     cr_expect_eq(in_eval, 0);
     arena_free(&c.arena);
 }
+
+/* ---- what language.md says, sentence by sentence ---- */
+
+Test(numbers, whole_powers_of_whole_tensors_stay_whole)
+{
+    static const char *const rows[][2] = {
+        {"c ^ 2", "i32[N]"}, {"c ^ 5", "i32[N]"}, {"c ^ 0.5", "f32[N]"}, {"c ^ -1", "f32[N]"}, {"x ^ 5", "f32[N,4]"}, {"f64(x) ^ 7", "f64[N,4]"},
+        {"f32(0.9) ^ f32(step + 1)", "f32[]"}, {"x * 0.9 ^ (step + 1)", "f32[N,4]"}, {"c + N", "f32[N]"}, {"x[0:N, 1:]", "f32[N,3]"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        expect_output(rows[i][0], rows[i][1]);
+}
+
+static void
+expect_variables(const char *text, const char *want)
+{
+    struct checked c;
+    char type[TYPE_TEXT], got[1024] = "";
+    check_text(&c, text, NULL, 0);
+    const struct module *m = c.x->model.module;
+    for (int i = 0; i < m->nvars; i++)
+        snprintf(got + strlen(got), sizeof got - strlen(got), "%s %s ", m->vars[i].name, type_text(&m->vars[i].type, ",", type));
+    cr_expect_str_eq(got, want);
+    arena_free(&c.arena);
+}
+
+Test(types, weights_of_a_model_in_f64)
+{
+    expect_variables("model m {\n input k: i32[N]\n input x: f64[N, 2]\n w = weight([2], ones)\n h = dense(x * w, 1)\n output p = h\n loss mean(h)\n}\n"
+                     "train { optimizer sgd(momentum = 0.5) }\n",
+                     "w f64[2] h.w f64[2,1] h.b f64[1] sgd/w/m f64[2] sgd/h.w/m f64[2,1] sgd/h.b/m f64[1] ");
+}
+
+Test(names, dotted_names_are_paths)
+{
+    expect_names("layer twice(x: [..., D]) {\n a = dense(x, D)\n s = l2(a.w)\n return a * s\n}\n"
+                 MODEL("repeat i in 1..2 { h = dense(x, 2) }\n penalty l2(h[2].w)\n k = twice(x)\n penalty l2(k.a.b)\n loss l1(h[1].w)"),
+                 "h[1].w h[1].b h[2].w h[2].b k.a.w k.a.b ");
+}
+
+/* In a definition a dotted name is below the call, not below the model. */
+Test(names, dotted_names_in_definitions)
+{
+    struct checked c;
+    check_text(&c, "layer twice(x: [..., D]) {\n a = dense(x, D)\n s = l2(a.w)\n return a * s\n}\nmodel m {\n input x: f32[N, 4]\n"
+               " a = dense(x, 3)\n output p = twice(x)\n loss mean(p)\n}\n", NULL, 0);
+    cr_expect(!c.x->model.trained[0] && !c.x->model.trained[1] && c.x->model.trained[2] && c.x->model.trained[3]);
+    arena_free(&c.arena);
+}
+
+static void
+expect_bounds(const char *body, int64_t c_bound, int64_t k_bound)
+{
+    struct checked c;
+    char text[1024];
+    snprintf(text, sizeof text, "model m {\n input x: f32[N, 4]\n input c: i32[N]\n target k: i64[N]\n%s\n output p = x\n}\n", body);
+    check_text(&c, text, NULL, 0);
+    cr_expect_eq(c.x->model.bound[1], c_bound, "%s: %lld", body, (long long)c.x->model.bound[1]);
+    cr_expect_eq(c.x->model.bound[2], k_bound, "%s: %lld", body, (long long)c.x->model.bound[2]);
+    arena_free(&c.arena);
+}
+
+Test(bounds, of_inputs_used_as_indices)
+{
+    expect_bounds(" a = embedding(c, 50, 2)", 50, 0);
+    expect_bounds(" a = one_hot(c, 9)\n b = one_hot(c, 7)\n d = one_hot(c, 8)", 7, 0);
+    expect_bounds(" a = scatter_add(c, x, 6)", 6, 0);
+    expect_bounds(" loss softmax_cross_entropy(x, k)", 0, 4);
+    expect_bounds(" a = one_hot(reshape(i32(k), [N, 1]), 5)", 0, 5);
+    expect_bounds(" a = one_hot(c + 1, 5)", 0, 0);
+    expect_bounds(" metric t = top_k(x, k, 2)", 0, 4);
+    expect_bounds(" if not training { a = one_hot(c, 3) }", 3, 0);
+    expect_bounds(" metric a = accuracy(x, k)", 0, 0);
+}
+
+static int
+count_ops(const struct graph *g, enum op op)
+{
+    int n = 0;
+    for (int i = 0; i < g->count; i++)
+        n += g->nodes[i]->op == op;
+    return n;
+}
+
+/* A schedule is a value like any other: given, the default of a parameter, made by another one. */
+Test(schedules, where_they_may_stand)
+{
+    static const char *const rows[] = {
+        "optimizer sgd(lr = cosine(1e-3, steps = 10))", "optimizer sgd(lr = mine(0.5))", "optimizer heavy()", "optimizer heavy(lr = mine)",
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct checked c;
+        char text[1024];
+        snprintf(text, sizeof text, "schedule mine(step, epoch, from = 1) { return cosine(step, epoch, from, steps = 20) / (epoch + 1) }\n"
+                 "optimizer heavy(p, g, lr = mine(0.5)) { update p = p - g * lr }\n"
+                 "model m {\n input x: f32[N, 4]\n output p = dense(x, 1)\n loss mean(p)\n}\ntrain {\n %s\n}\n", rows[i]);
+        check_text(&c, text, NULL, 0);
+        const struct optimizer_template *t = c.x->model.optimizers[0];
+        cr_expect(t->has_rate && count_ops(t->update, OP_COS) == 1, "%s", rows[i]);
+        arena_free(&c.arena);
+    }
+}
+
+/* The conditions of require leave nothing in the graph of a step. */
+Test(schedules, conditions_are_not_computed)
+{
+    struct checked c;
+    check_text(&c, "model m {\n input x: f32[N, 4]\n output p = dense(x, 1)\n loss mean(p)\n}\n"
+               "train {\n optimizer adam(lr = cosine(1e-3, steps = 10))\n}\n", NULL, 0);
+    const struct graph *g = c.x->model.optimizers[0]->update;
+    cr_expect_eq(count_ops(g, OP_EQ) + count_ops(g, OP_LE), 0);
+    arena_free(&c.arena);
+}
+
+Test(functions, are_values)
+{
+    expect_names("function both(f, g, x) { return f(g(x)) }\nlayer act(x: [..., D], f = relu, init = normal(0, 0.1)) {\n w = weight([D], init)\n return f(x * w)\n}\n"
+                 MODEL("a = both(relu, tanh, x)\n b = act(x, gelu)\n c = act(x, f = sin, init = constant(3))\n f = leaky_relu\n d = f(x, slope = 0.1)"),
+                 "b.w c.w ");
+}
+
+Test(statements, names_of_statements_stay_free)
+{
+    expect_names("const step = 3\nmodel m {\n input loss: f32[N, 4]\n input metric: f32[N]\n update = dense(loss, step)\n state = update * 2\n seed = state\n output target = seed\n}\n",
+                 "update.w update.b ");
+}
+
+Test(statements, losses_and_penalties_have_names)
+{
+    expect_names("model m {\n input x: f32[N, 4]\n loss mean(dense(x, 1))\n loss fit = mean(dense(x, 1))\n loss mean(dense(x, 2))\n penalty mean(dense(x, 1))\n"
+                 " output p = x * fit\n metric k = mean(dense(p, 1))\n}\n",
+                 "loss.w loss.b fit.w fit.b loss.2.w loss.2.b penalty.w penalty.b k.w k.b ");
+}
+
+Test(names, of_255_bytes)
+{
+    char name[256], text[1024], want[600];
+    memset(name, 'a', 253);
+    strcpy(name + 253, "");
+    snprintf(text, sizeof text, "model m {\n input x: f32[N, 4]\n %s = dense(x, 1)\n output p = x\n}\n", name);
+    snprintf(want, sizeof want, "%s.w %s.b ", name, name);
+    expect_names(text, want);
+}
