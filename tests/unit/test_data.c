@@ -42,7 +42,7 @@ run_with(const char *block, const char *const *options, int noptions)
     int file = source_add(&sources, "m.nn", text, strlen(text));
     struct ast_file tree = parse_file(&sources, file, &diag);
     cr_assert(!diag.errors && tree.block && tree.block->nbody == 1, "%s: %s", block, diag.first ? diag.first->message : "");
-    struct data_env env = {&arena, &sources, {folder, options, noptions}, consts, 1};
+    struct data_env env = {.arena = &arena, .sources = &sources, .files = {folder, options, noptions}, .consts = consts, .nconsts = 1};
     data_free(&result);
     return data_run(tree.block->body[0], &env, &result, &diag);
 }
