@@ -180,7 +180,8 @@ emit_kernel(struct gen *g, struct kernel *k, const struct node *n, int nout, con
             types[count++] = g->pointer;
     types[count] = g->i64;
     k->type = LLVMFunctionType(g->nothing, types, (unsigned)count + 1, false);
-    k->function = LLVMAddFunction(g->module, arena_printf(g->arena, "%s.%d", op_info[n->op].text, (int)n->id), k->type);
+    char *name = arena_printf(g->arena, "%s%s.%d", g->prefix, op_info[n->op].text, (int)n->id);
+    k->function = LLVMAddFunction(g->module, name, k->type);
     LLVMSetLinkage(k->function, LLVMInternalLinkage);
     add_function_attributes(g, k->function);
 
@@ -436,7 +437,7 @@ bool
 emit_graph(struct gen *g)
 {
     LLVMTypeRef type = LLVMFunctionType(g->i8, &g->pointer, 1, false);
-    g->function = LLVMAddFunction(g->module, "step", type);
+    g->function = LLVMAddFunction(g->module, g->entry, type);
     add_function_attributes(g, g->function);
     g->args = LLVMGetParam(g->function, 0);
     g->consts = ARENA_ARRAY(g->arena, LLVMValueRef, g->graph->count);

@@ -21,6 +21,7 @@ struct gen {
     LLVMModuleRef module;
     LLVMBuilderRef b;
     const struct graph *graph;
+    const char *entry, *prefix; /* the name of its function; what the names of its kernels begin with */
     const struct code_options *options;
     struct arena *arena;        /* scratch of this compilation */
     struct diag *diag;

@@ -1,21 +1,9 @@
-/* jit: the module's functions. A graph is emitted as LLVM IR, made an object file in memory by the host's target machine,
- * and linked by LLJIT, which never has a page that is writable and executable at once. No IR pass is run unless asked
- * for: what is emitted is good already, and compile time is part of the product. */
+/* jit: the module's functions. Graphs are emitted as LLVM IR and made an object file in memory by the host's target machine.
+ * No IR pass is run unless asked for: what is emitted is good already, and compile time is part of the product. */
 #include "codegen/emit.h"
 #include "codegen/module.h"
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-/* The program's functions: given once, when the module is loaded, before any other call. */
-static const struct runtime_function *runtime;
-
-struct code {
-    LLVMOrcLLJITRef jit;
-    code_fn *function;
-};
 
 /* One compilation; everything is released by unit_free. */
 struct unit {
@@ -23,7 +11,6 @@ struct unit {
     struct gen gen;
     LLVMTargetMachineRef machine;
     LLVMMemoryBufferRef object;
-    LLVMOrcLLJITRef jit;
 };
 
 /* ---- the host ---- */
@@ -177,20 +164,14 @@ verify(struct unit *u)
     return !bad;
 }
 
-/* The IR of |graph|. */
-static bool
-unit_emit(struct unit *u, const struct graph *graph, const struct code_options *options, struct diag *diag, bool check)
+/* The context and the empty module. */
+static void
+unit_begin(struct unit *u, const char *name)
 {
     struct gen *g = &u->gen;
-    g->graph = graph;
-    g->options = options;
-    g->arena = &u->arena;
-    g->diag = diag;
-    if (!find_machine(u, options, diag))
-        return false;
     g->context = LLVMContextCreate();
     LLVMContextSetDiagnosticHandler(g->context, ignore_message, NULL);
-    g->module = LLVMModuleCreateWithNameInContext(graph->name, g->context);
+    g->module = LLVMModuleCreateWithNameInContext(name, g->context);
     g->b = LLVMCreateBuilderInContext(g->context);
     LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(u->machine);
     LLVMSetModuleDataLayout(g->module, layout);
@@ -200,7 +181,37 @@ unit_emit(struct unit *u, const struct graph *graph, const struct code_options *
     LLVMDisposeMessage(triple);
     make_types(g);
     make_attributes(g);
-    return emit_graph(g) && (!check || verify(u)) && (!options->llvm_passes || run_passes(u));
+}
+
+/* The name of a graph without that of its model: "train", "eval". */
+static const char *
+short_name(const struct graph *g)
+{
+    const char *dot = strrchr(g->name, '.');
+    return dot ? dot + 1 : g->name;
+}
+
+/* The IR of |graphs|. */
+static bool
+unit_emit(struct unit *u, const struct code_graphs *graphs, const struct code_options *options, struct diag *diag, bool check)
+{
+    struct gen *g = &u->gen;
+    g->options = options;
+    g->arena = &u->arena;
+    g->diag = diag;
+    if (!find_machine(u, options, diag))
+        return false;
+    unit_begin(u, graphs->graph[0]->name);
+    for (int i = 0; i < graphs->count; i++) {
+        char entry[ENTRY_NAME];
+        code_entry(i, entry);
+        g->graph = graphs->graph[i];
+        g->entry = entry;
+        g->prefix = i ? arena_printf(g->arena, "%s.", short_name(g->graph)) : "";
+        if (!emit_graph(g))
+            return false;
+    }
+    return (!check || verify(u)) && (!options->llvm_passes || run_passes(u));
 }
 
 static void
@@ -216,8 +227,6 @@ unit_free(struct unit *u)
         LLVMContextDispose(u->gen.context);
     if (u->machine)
         LLVMDisposeTargetMachine(u->machine);
-    if (u->jit)
-        LLVMConsumeError(LLVMOrcDisposeLLJIT(u->jit));
     arena_free(&u->arena);
 }
 
@@ -232,108 +241,29 @@ machine_code(struct unit *u, LLVMCodeGenFileType kind)
     return false;
 }
 
-/* ---- linking ---- */
-
-static void
-ignore_error(void *context, LLVMErrorRef error)
-{
-    (void)context;
-    LLVMConsumeError(error);
-}
-
-/* Reports |error| if there is one. */
-static bool
-succeeded(struct diag *diag, LLVMErrorRef error)
-{
-    if (!error)
-        return true;
-    char *message = LLVMGetErrorMessage(error);
-    diag_subject(diag, JIT_FAILED, NULL, message);
-    LLVMDisposeErrorMessage(message);
-    return false;
-}
-
-/* Whether this process may make code: memory that was written becomes executable. */
-static bool
-pages_allowed(struct diag *diag)
-{
-    size_t size = (size_t)sysconf(_SC_PAGESIZE);
-    void *page = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (page == MAP_FAILED) {
-        diag_subject(diag, OUT_OF_MEMORY, NULL);
-        return false;
-    }
-    bool allowed = !mprotect(page, size, PROT_READ | PROT_EXEC);
-    int cause = errno;
-    munmap(page, size);
-    if (!allowed && cause == ENOMEM)
-        diag_subject(diag, OUT_OF_MEMORY, NULL);
-    else if (!allowed)
-        diag_subject(diag, JIT_DENIED, NULL);
-    return allowed;
-}
-
-/* An LLJIT whose linker knows the functions of runtime.def. */
-static bool
-make_jit(struct unit *u)
-{
-    struct diag *diag = u->gen.diag;
-    LLVMOrcLLJITBuilderRef builder = LLVMOrcCreateLLJITBuilder();
-    /* The target machine belongs to the builder from here on. */
-    LLVMOrcJITTargetMachineBuilderRef machines = LLVMOrcJITTargetMachineBuilderCreateFromTargetMachine(u->machine);
-    u->machine = NULL;
-    LLVMOrcLLJITBuilderSetJITTargetMachineBuilder(builder, machines);
-    if (!succeeded(diag, LLVMOrcCreateLLJIT(&u->jit, builder)))
-        return false;
-    LLVMOrcExecutionSessionSetErrorReporter(LLVMOrcLLJITGetExecutionSession(u->jit), ignore_error, NULL);
-    size_t count = 0;
-    while (runtime[count].name)
-        count++;
-    LLVMOrcCSymbolMapPair *symbols = ARENA_ARRAY(&u->arena, LLVMOrcCSymbolMapPair, count);
-    for (size_t i = 0; i < count; i++) {
-        symbols[i].Name = LLVMOrcLLJITMangleAndIntern(u->jit, runtime[i].name);
-        symbols[i].Sym.Address = (LLVMOrcExecutorAddress)(uintptr_t)runtime[i].address;
-        symbols[i].Sym.Flags.GenericFlags = LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable;
-    }
-    LLVMOrcMaterializationUnitRef unit = LLVMOrcAbsoluteSymbols(symbols, count);
-    LLVMErrorRef error = LLVMOrcJITDylibDefine(LLVMOrcLLJITGetMainJITDylib(u->jit), unit);
-    if (error)
-        LLVMOrcDisposeMaterializationUnit(unit);
-    return succeeded(diag, error);
-}
-
-static struct code *
-link_code(struct unit *u)
-{
-    struct diag *diag = u->gen.diag;
-    LLVMOrcExecutorAddress address = 0;
-    if (!make_jit(u))
-        return NULL;
-    LLVMMemoryBufferRef object = u->object;
-    u->object = NULL; /* the LLJIT's, even if it fails */
-    if (!succeeded(diag, LLVMOrcLLJITAddObjectFile(u->jit, LLVMOrcLLJITGetMainJITDylib(u->jit), object)) ||
-        !succeeded(diag, LLVMOrcLLJITLookup(u->jit, &address, "step")))
-        return NULL;
-    struct code *c = malloc(sizeof *c);
-    if (!c) {
-        diag_subject(diag, OUT_OF_MEMORY, NULL);
-        return NULL;
-    }
-    *c = (struct code){u->jit, (code_fn *)(uintptr_t)address};
-    u->jit = NULL;
-    return c;
-}
-
 /* ---- the functions of struct codegen ---- */
 
-static struct code *
-compile(const struct graph *g, const struct code_options *options, struct diag *diag)
+/* A copy that outlives the module. */
+static bool
+take_object(struct unit *u, struct code_object *out)
+{
+    size_t size = LLVMGetBufferSize(u->object);
+    void *bytes = malloc(size + 1);
+    if (!bytes) {
+        diag_subject(u->gen.diag, OUT_OF_MEMORY, NULL);
+        return false;
+    }
+    memcpy(bytes, LLVMGetBufferStart(u->object), size);
+    *out = (struct code_object){bytes, size};
+    return true;
+}
+
+static bool
+object(const struct code_graphs *graphs, const struct code_options *options, struct code_object *out, struct diag *diag)
 {
     struct unit u = {0};
-    struct code *volatile c = NULL;
+    volatile bool ok = false;
     jmp_buf oom;
-    if (!pages_allowed(diag))
-        return NULL;
     arena_init(&u.arena, &oom);
 #ifdef NDEBUG
     const bool check = false;
@@ -342,24 +272,10 @@ compile(const struct graph *g, const struct code_options *options, struct diag *
 #endif
     if (setjmp(oom))
         diag_subject(diag, OUT_OF_MEMORY, NULL);
-    else if (unit_emit(&u, g, options, diag, check) && machine_code(&u, LLVMObjectFile))
-        c = link_code(&u);
+    else
+        ok = unit_emit(&u, graphs, options, diag, check) && machine_code(&u, LLVMObjectFile) && take_object(&u, out);
     unit_free(&u);
-    return c;
-}
-
-static code_fn *
-function(const struct code *c)
-{
-    return c->function;
-}
-
-static void
-free_code(struct code *c)
-{
-    if (c)
-        LLVMConsumeError(LLVMOrcDisposeLLJIT(c->jit));
-    free(c);
+    return ok;
 }
 
 static char *
@@ -371,7 +287,7 @@ text(const struct graph *g, const struct code_options *options, bool assembly, s
     arena_init(&u.arena, &oom);
     if (setjmp(oom)) {
         diag_subject(diag, OUT_OF_MEMORY, NULL);
-    } else if (unit_emit(&u, g, options, diag, true)) {
+    } else if (unit_emit(&u, &(struct code_graphs){.graph = &g, .count = 1}, options, diag, true)) {
         if (!assembly) {
             char *ir = LLVMPrintModuleToString(u.gen.module);
             out = arena_text(arena, ir, strlen(ir));
@@ -385,13 +301,10 @@ text(const struct graph *g, const struct code_options *options, bool assembly, s
 }
 
 void
-nnc_codegen_module(struct codegen *out, const struct runtime_function *functions)
+nnc_codegen_module(struct codegen *out)
 {
-    runtime = functions;
     LLVMInitializeNativeTarget();
     LLVMInitializeNativeAsmPrinter();
-    out->compile = compile;
-    out->function = function;
-    out->free = free_code;
+    out->object = object;
     out->text = text;
 }

@@ -1,4 +1,4 @@
-/* load: finds nnc-codegen.so and gives it the functions of runtime.def. Part of the program; knows nothing of LLVM. */
+/* load: finds nnc-codegen.so. Part of the program; knows nothing of LLVM. */
 #include "codegen/module.h"
 #include "codegen/runtime_calls.h"
 #include <dlfcn.h>
@@ -14,7 +14,7 @@
 /* Beside the program, then in the library folder of an installation. */
 static const char *const folders[] = {"", "../lib/nnc/"};
 
-static const struct runtime_function functions[] = {
+const struct runtime_function runtime_functions[] = {
 #define RUNTIME(name) {#name, (void *)name},
 #include "codegen/runtime.def"
 #undef RUNTIME
@@ -32,25 +32,26 @@ program_folder(char path[PATH_MAX])
     return true;
 }
 
-/* Opens the first module that exists, so that a fault in it is told and not hidden by the next place. */
-static void *
-open_module(void)
+bool
+codegen_module_path(char *path, size_t size)
 {
-    char folder[PATH_MAX], path[PATH_MAX + 64];
+    char folder[PATH_MAX];
     if (!program_folder(folder))
         folder[0] = '\0';
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
-        snprintf(path, sizeof path, "%s%s%s", folder, folders[i], MODULE);
-        if (!access(path, F_OK))
-            return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        int length = snprintf(path, size, "%s%s%s", folder, folders[i], MODULE);
+        if (length > 0 && (size_t)length < size && !access(path, F_OK))
+            return true;
     }
-    return dlopen(MODULE, RTLD_NOW | RTLD_LOCAL); /* for its message */
+    return false;
 }
 
 bool
 codegen_load(struct codegen *out, struct diag *diag)
 {
-    *out = (struct codegen){.handle = open_module()};
+    char path[PATH_MAX + 64];
+    /* The first module that exists, so that a fault in it is told and not hidden by the next place. */
+    *out = (struct codegen){.handle = dlopen(codegen_module_path(path, sizeof path) ? path : MODULE, RTLD_NOW | RTLD_LOCAL)};
     codegen_module_fn *module = out->handle ? (codegen_module_fn *)dlsym(out->handle, CODEGEN_MODULE_NAME) : NULL;
     if (!module) {
         const char *cause = dlerror();
@@ -58,7 +59,7 @@ codegen_load(struct codegen *out, struct diag *diag)
         codegen_unload(out);
         return false;
     }
-    module(out, functions);
+    module(out);
     return true;
 }
 
@@ -71,6 +72,16 @@ codegen_unload(struct codegen *c)
 }
 
 #else
+
+const struct runtime_function runtime_functions[] = {{NULL, NULL}};
+
+bool
+codegen_module_path(char *path, size_t size)
+{
+    (void)path;
+    (void)size;
+    return false;
+}
 
 bool
 codegen_load(struct codegen *out, struct diag *diag)

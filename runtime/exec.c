@@ -300,3 +300,9 @@ exec_output(const struct exec *e, int index)
 {
     return e->states[e->current].values[e->graph->outputs[index].node->id];
 }
+
+void *
+exec_arena(const struct exec *e)
+{
+    return e->memory;
+}

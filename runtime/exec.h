@@ -15,5 +15,7 @@ struct exec *exec_new(const struct graph *g, struct tensor *vars, enum gemm gemm
 bool exec_run(struct exec *e, void *const *inputs, int64_t rows);
 /* Output |index| of the graph after a run, valid until the next. */
 struct tensor exec_output(const struct exec *e, int index);
+/* The memory that value_address calls the arena. */
+void *exec_arena(const struct exec *e);
 void exec_free(struct exec *e);
 #endif

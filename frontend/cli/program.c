@@ -1,4 +1,6 @@
-/* program: graph mode and machine code, and the choice of the mode. */
+/* program: graph mode and machine code, and the choice of the mode. Machine code that is not at hand is made in a thread while
+ * graph mode does the first steps; both have the same bits, so that nobody sees the change from one to the other. */
+#include "frontend/cli/machine_code.h"
 #include "frontend/cli/program.h"
 #include "passes/pass.h"
 #include "runtime/exec.h"
@@ -10,9 +12,8 @@
 struct compiled {
     struct graph *graph;
     struct exec *exec;          /* graph mode */
-    struct code *code;          /* machine code */
-    code_fn *run;
-    void *arena;
+    code_fn *run;               /* machine code; NULL: graph mode runs */
+    void *arena;                /* of the machine code: of |exec|, if there is one */
     int loss;                   /* index of the loss among the outputs; -1: none */
     int64_t *constants;         /* eight bytes an output, for those that are constants of rank 0 and lie nowhere else */
 };
@@ -22,21 +23,23 @@ struct static_program {
     const struct train_settings *train;
     struct tensor *values;
     struct program_options options;
-    struct codegen codegen;
     struct compiled train_graph, eval_graph;
+    const struct graph *graphs[2];
+    struct machine_code code;
+    bool waiting;               /* for the thread that makes the code */
     struct kernel_context kernels;
     void **vars;                /* addresses of the variables */
     void **addresses;           /* of the inputs of a call */
     struct tensor *outputs;     /* of the last evaluation */
     struct eager *eager;        /* computes metrics */
     double rate;
-    struct program self;
+    struct diag *diag;
 };
 
 static struct tensor
 output_value(const struct static_program *p, const struct compiled *c, int index, int64_t rows)
 {
-    if (c->exec)
+    if (!c->run)
         return exec_output(c->exec, index);
     const struct node *n = c->graph->outputs[index].node;
     void *address = value_address(n, c->arena, p->addresses, p->values);
@@ -70,16 +73,54 @@ number_of(const struct tensor *t)
     return t->type.elem == ELEM_F32 ? *(const float *)t->data : *(const double *)t->data;
 }
 
+/* The graphs that are compiled, in the order of their functions. */
+static int
+compiled_graphs(struct static_program *p, struct compiled *out[2])
+{
+    int n = 0;
+    if (p->train_graph.graph)
+        out[n++] = &p->train_graph;
+    if (p->eval_graph.graph)
+        out[n++] = &p->eval_graph;
+    return n;
+}
+
+/* From here on machine code runs. */
+static void
+use_code(struct static_program *p, const struct code *code)
+{
+    struct compiled *c[2];
+    int count = compiled_graphs(p, c);
+    for (int i = 0; i < count; i++) {
+        if (c[i]->exec)
+            c[i]->arena = exec_arena(c[i]->exec);
+        c[i]->run = code_function(code, i);
+    }
+}
+
+/* Between two calls: nothing but the variables lives from one to the next. */
+static void
+end_waiting(struct static_program *p)
+{
+    const struct code *code = machine_code_take(&p->code);
+    p->waiting = false;
+    if (code)
+        use_code(p, code);
+    else if (p->code.diag.first)
+        diag_subject(p->diag, JIT_GIVEN_UP, NULL, p->code.diag.first->message);
+}
+
 static bool
 call(struct static_program *p, struct compiled *c, void *const *inputs, int64_t rows, const struct step_numbers *numbers)
 {
+    if (p->waiting && machine_code_done(&p->code))
+        end_waiting(p);
     program_inputs(p->model, inputs, numbers, p->addresses);
-    if (c->exec)
+    if (!c->run)
         return exec_run(c->exec, p->addresses, rows);
     struct code_args args = {c->arena, p->addresses, p->vars, rows, &p->kernels};
     p->kernels.rows = rows;
-    c->run(&args);
-    return true;
+    return c->run(&args);
 }
 
 static bool
@@ -123,48 +164,92 @@ metrics(void *self, const struct tensor *values, int64_t rows, double *out_metri
 }
 
 static bool
-compile(struct static_program *p, struct graph *g, int64_t rows, struct compiled *c, struct diag *diag)
+plan(struct static_program *p, struct graph *g, int64_t rows, struct compiled *c)
 {
     g->max_rows = rows;
     c->graph = g;
-    if (!passes_run(g, p->options.without, PASS_PLAN, false, diag))
-        return false;
-    if (p->options.mode == MODE_GRAPH)
-        return (c->exec = exec_new(g, p->values, p->options.gemm, diag)) != NULL;
-    struct type bytes = {.elem = ELEM_U8, .rank = 1, .dim = {g->arena_bytes}};
-    struct tensor memory = tensor_new(&bytes);
-    c->arena = memory.data;
-    if (!memory.data) {
-        diag_report(diag, OUT_OF_MEMORY, (struct place){0});
-        return false;
+    return passes_run(g, p->options.without, PASS_PLAN, false, p->diag);
+}
+
+static bool
+prepare_graph_mode(struct static_program *p)
+{
+    struct compiled *c[2];
+    int count = compiled_graphs(p, c);
+    for (int i = 0; i < count; i++)
+        if (!(c[i]->exec = exec_new(c[i]->graph, p->values, p->options.gemm, p->diag)))
+            return false;
+    return true;
+}
+
+/* Memory for code that runs from the first step on. */
+static bool
+make_arenas(struct static_program *p)
+{
+    struct compiled *c[2];
+    int count = compiled_graphs(p, c);
+    for (int i = 0; i < count; i++) {
+        struct type bytes = {.elem = ELEM_U8, .rank = 1, .dim = {c[i]->graph->arena_bytes}};
+        c[i]->arena = tensor_new(&bytes).data;
+        if (!c[i]->arena) {
+            diag_report(p->diag, OUT_OF_MEMORY, (struct place){0});
+            return false;
+        }
     }
-    if (!(c->code = p->codegen.compile(g, &p->options.code, diag)))
+    return true;
+}
+
+static bool
+prepare_code(struct static_program *p, struct arena *arena)
+{
+    struct compiled *c[2];
+    int count = compiled_graphs(p, c);
+    if (!count)
+        return true;
+    for (int i = 0; i < count; i++) {
+        fill_constants(c[i], arena);
+        p->graphs[i] = c[i]->graph;
+    }
+    struct machine_code *m = &p->code;
+    m->graphs = (struct code_graphs){p->graphs, count, p->options.files, p->options.nfiles};
+    m->options = p->options.code;
+    m->cache = !p->options.no_cache;
+    if (!code_allowed(p->diag))
         return false;
-    c->run = p->codegen.function(c->code);
-    fill_constants(c, g->arena);
+    const struct code *code = machine_code_find(m, arena);
+    if (!code && !p->options.wait) {
+        p->waiting = prepare_graph_mode(p) && machine_code_start(m);
+        if (p->waiting || p->diag->errors)
+            return p->waiting;
+    }
+    if (!code && !(code = machine_code_make(m, p->diag)))
+        return false;
+    if (!c[0]->exec && !make_arenas(p))
+        return false;
+    use_code(p, code);
     return true;
 }
 
 static void
-release(struct static_program *p, struct compiled *c)
+release(struct compiled *c)
 {
+    struct tensor memory = {.data = c->arena};
+    if (c->arena && !c->exec)
+        tensor_free(&memory);
     if (c->exec)
         exec_free(c->exec);
-    if (c->code)
-        p->codegen.free(c->code);
-    struct tensor memory = {.data = c->arena};
-    if (c->arena)
-        tensor_free(&memory);
 }
 
+/* A thread that makes code is waited for: the next start shall find it on disk. */
 static void
 destroy(void *self)
 {
     struct static_program *p = self;
-    release(p, &p->train_graph);
-    release(p, &p->eval_graph);
-    if (p->codegen.handle)
-        codegen_unload(&p->codegen);
+    if (p->waiting)
+        end_waiting(p);
+    machine_code_free(&p->code);
+    release(&p->train_graph);
+    release(&p->eval_graph);
     if (p->eager)
         eager_free(p->eager);
     kernel_context_free(&p->kernels);
@@ -181,7 +266,7 @@ static_new(const struct model *m, const struct train_settings *t, struct tensor 
            struct arena *arena, struct program *out, struct diag *diag)
 {
     struct static_program *p = ARENA_NEW(arena, struct static_program);
-    *p = (struct static_program){.model = m, .train = t, .values = values, .options = *options, .rate = NAN};
+    *p = (struct static_program){.model = m, .train = t, .values = values, .options = *options, .rate = NAN, .diag = diag};
     *out = (struct program){p, train_step, eval_step, m->metrics ? metrics : NULL, NULL, destroy};
     p->kernels.gemm = options->gemm;
     p->options.code.gemm = options->gemm;
@@ -191,23 +276,22 @@ static_new(const struct model *m, const struct train_settings *t, struct tensor 
     p->vars = ARENA_ARRAY(arena, void *, m->module->nvars + 1);
     for (int i = 0; i < m->module->nvars; i++)
         p->vars[i] = values[i].data;
-    if (options->mode == MODE_JIT && !codegen_load(&p->codegen, diag))
-        return false;
     if (options->train_rows) {
         struct graph *g = graph_new(arena, m->train->name);
         lower_train(m, t, g);
         if (g->noutputs > 1)
             out->lr = &p->rate;
-        if (!compile(p, g, options->train_rows, &p->train_graph, diag))
+        if (!plan(p, g, options->train_rows, &p->train_graph))
             return false;
     }
     p->eval_graph.loss = options->outputs_only || !m->has_loss ? -1 : m->nvalues;
     if (options->eval_rows) {
         struct graph *g = graph_new(arena, m->eval->name);
         lower_eval(m, options->outputs_only, g);
-        return compile(p, g, options->eval_rows, &p->eval_graph, diag);
+        if (!plan(p, g, options->eval_rows, &p->eval_graph))
+            return false;
     }
-    return true;
+    return options->mode == MODE_JIT ? prepare_code(p, arena) : prepare_graph_mode(p);
 }
 
 static bool

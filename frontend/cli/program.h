@@ -15,6 +15,10 @@ struct program_options {
     int64_t eval_rows;          /* likewise for eval_step */
     bool outputs_only;          /* evaluation computes the model's outputs and no loss */
     struct code_options code;
+    bool wait;                  /* for machine code, before the first step; else graph mode runs until it is there */
+    bool no_cache;              /* machine code is neither taken from disk nor left there */
+    const char *const *files;   /* names of the sources, for debuggers: struct code_graphs */
+    int nfiles;
 };
 
 /* Makes the program for |m|; |values| is a tensor a variable, updated in place. Reports and returns false on failure. */

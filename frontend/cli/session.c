@@ -325,11 +325,26 @@ session_variables(struct session *s, const char *weights)
     return ok && (!weights || checkpoint_load(weights, m, CHECKPOINT_WEIGHTS, NULL, s->diag));
 }
 
+static const char *const *
+source_paths(struct session *s, int *out_count)
+{
+    const struct sources *all = &s->cli->sources;
+    const char **paths = ARENA_ARRAY(s->arena, const char *, all->count + 1);
+    for (int i = 0; i < all->count; i++)
+        paths[i] = all->source[i].path;
+    *out_count = all->count;
+    return paths;
+}
+
 bool
 session_program(struct session *s, int64_t train_rows, int64_t eval_rows, bool outputs_only, struct program *out)
 {
     const struct cli *cli = s->cli;
     struct program_options o = {.train_rows = train_rows, .eval_rows = eval_rows, .outputs_only = outputs_only, .code = chosen_code(cli)};
+    /* Who asks for these wants to see what machine code does. */
+    o.wait = cli->options.vector_width || cli->options.llvm_passes;
+    o.no_cache = cli->options.no_cache;
+    o.files = source_paths(s, &o.nfiles);
     o.gemm = cli->options.gemm && !strcmp(cli->options.gemm, "openblas") ? GEMM_OPENBLAS : GEMM_NNC;
     return chosen_mode(cli, &o.mode) && chosen_without(cli, &o.without) &&
            program_new(s->model, &s->x->train, s->info.values, &o, s->arena, out, s->diag);

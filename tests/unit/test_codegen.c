@@ -224,6 +224,12 @@ compare_runs(struct fixture *f, struct graph *g, code_fn *code, int64_t rows, co
     }
 }
 
+static struct code *
+compiled(struct fixture *f, const struct graph *g, const struct code_options *options)
+{
+    return code_compile(&f->gen, &(struct code_graphs){.graph = &g, .count = 1}, options, &f->diag);
+}
+
 static void
 check_ir(struct fixture *f, const struct graph *g, const struct code_options *options)
 {
@@ -237,11 +243,11 @@ static void
 check_options(struct fixture *f, struct graph *g, const struct code_options *options)
 {
     check_ir(f, g, options);
-    struct code *c = f->gen.compile(g, options, &f->diag);
+    struct code *c = compiled(f, g, options);
     cr_assert(c, "%s", said(f));
     for (int r = 0; r < SIZES; r++)
-        compare_runs(f, g, f->gen.function(c), sizes[r], options);
-    f->gen.free(c);
+        compare_runs(f, g, code_function(c, 0), sizes[r], options);
+    code_free(c);
 }
 
 /* All widths and passes; '#' in |text| takes |count| of the sizes. */
@@ -622,7 +628,7 @@ Test(codegen, denied_pages)
     struct graph *g = planned(&f, "graph g(x: f32[N]) {\n  %1 = exp x : f32[N]\n  return %1 \"y\"\n}\n", 1, 5, true);
     if (prctl(SET_MDWE, REFUSE_EXEC_GAIN, 0, 0, 0))
         cr_skip_test("this system does not refuse executable pages");
-    cr_assert(!f.gen.compile(g, &(struct code_options){0}, &f.diag));
+    cr_assert(!compiled(&f, g, &(struct code_options){0}));
     cr_assert(f.diag.first && f.diag.first->code == DIAG_JIT_DENIED && f.diag.status == STATUS_MACHINE, "%s", said(&f));
     teardown(&f);
 }
@@ -635,12 +641,12 @@ Test(codegen, loads_and_unloads)
         struct graph *g = planned(&f, "graph g(x: f32[N]) {\n  %1 = exp x : f32[N]\n  return %1 \"y\"\n}\n", 1,
                                   ROWS_MOST, true);
         struct code_options options = {0};
-        struct code *a = f.gen.compile(g, &options, &f.diag), *b = f.gen.compile(g, &options, &f.diag);
+        struct code *a = compiled(&f, g, &options), *b = compiled(&f, g, &options);
         cr_assert(a && b);
-        compare_runs(&f, g, f.gen.function(a), 5, &options);
-        f.gen.free(a);
-        compare_runs(&f, g, f.gen.function(b), 5, &options);
-        f.gen.free(b);
+        compare_runs(&f, g, code_function(a, 0), 5, &options);
+        code_free(a);
+        compare_runs(&f, g, code_function(b, 0), 5, &options);
+        code_free(b);
         teardown(&f);
     }
 }

@@ -257,7 +257,7 @@ check_code(struct trial *t, const struct graph *g, const struct codegen *codegen
 {
     struct code_options options = {.vector_width = width};
     snprintf(t->what + strlen(t->what), sizeof t->what - strlen(t->what), ", machine code of width %d", width);
-    struct code *code = codegen->compile(g, &options, &t->diag);
+    struct code *code = code_compile(codegen, &(struct code_graphs){.graph = &g, .count = 1}, &options, &t->diag);
     cr_assert(code, WHERE "%s\n%s", WHERE_ARGS(t), trouble(t), graph_text(g, g->arena, false));
     struct tensor *outputs = calloc((size_t)g->noutputs + 1, sizeof *outputs);
     void **vars = calloc((size_t)t->made.nvars + 1, sizeof *vars);
@@ -270,7 +270,7 @@ check_code(struct trial *t, const struct graph *g, const struct codegen *codegen
         struct kernel_context kernels = {.rows = t->batch[i].rows};
         fill_vars(t);
         struct code_args args = {arena.data, t->inputs, vars, t->batch[i].rows, &kernels};
-        cr_assert(codegen->function(code)(&args), "out of memory");
+        cr_assert(code_function(code, 0)(&args), "out of memory");
         for (int k = 0; k < g->noutputs; k++) {
             const struct node *n = g->outputs[k].node;
             outputs[k] = (struct tensor){type_at(&n->type, t->batch[i].rows),
@@ -283,7 +283,7 @@ check_code(struct trial *t, const struct graph *g, const struct codegen *codegen
     free(numbers);
     free(vars);
     free(outputs);
-    codegen->free(code);
+    code_free(code);
 }
 
 static void
