@@ -198,6 +198,8 @@ struct value call_definition(struct checker *c, const struct definition *def, co
 struct frame *run_definition(struct checker *c, const struct definition *def, const struct argument *args, int nargs, const struct ast *call,
                              struct place at);
 const struct definition *definition_find(const struct checker *c, const char *name);
+/* The definition or primitive of that name as a value, VALUE_ERROR without a message if there is none. */
+struct value function_named(struct checker *c, const char *name);
 int count_layer_calls(struct checker *c, const struct ast *e);
 /* How many leading parameters of a kind of definition are the compiler's. */
 int compiler_parameters(int kind);

@@ -20,8 +20,8 @@ static bool
 names_layer(struct checker *c, const char *name)
 {
     struct binding *b = c->frame ? find_binding(c->frame, name) : NULL;
-    if (b)
-        return b->value.kind == VALUE_FUNCTION && is_layer(b->value.function);
+    if (b && b->value.kind == VALUE_FUNCTION)
+        return is_layer(b->value.function);
     const struct definition *def = definition_find(c, name);
     if (def)
         return def->kind == AST_LAYER;
@@ -355,10 +355,23 @@ apply(struct checker *c, const struct closure *f, const struct argument *args, i
     return call_definition(c, f->def, args, nargs, call, at);
 }
 
+/* What stands before a call's parenthesis. A name that is bound to something else there still calls the definition: metric r2 = r2(p, y). */
+static struct value
+evaluate_callee(struct checker *c, const struct ast *e)
+{
+    const struct binding *b = e->kind == AST_NAME && c->frame ? find_binding(c->frame, e->text) : NULL;
+    if (b && b->value.kind != VALUE_FUNCTION) {
+        struct value f = function_named(c, e->text);
+        if (f.kind == VALUE_FUNCTION)
+            return f;
+    }
+    return evaluate(c, e);
+}
+
 struct value
 evaluate_call(struct checker *c, const struct ast *e)
 {
-    struct value callee = evaluate(c, e->child[0]);
+    struct value callee = evaluate_callee(c, e->child[0]);
     struct argument *args;
     if (!evaluate_arguments(c, e, &args) || callee.kind == VALUE_ERROR)
         return value_error();

@@ -31,6 +31,14 @@ function_value(struct checker *c, const struct definition *def, const struct bui
     return (struct value){.kind = VALUE_FUNCTION, .function = f};
 }
 
+struct value
+function_named(struct checker *c, const char *name)
+{
+    const struct definition *def = definition_find(c, name);
+    const struct builtin *builtin = def ? NULL : builtin_find(name);
+    return def || builtin ? function_value(c, def, builtin) : value_error();
+}
+
 static void
 unbound(struct checker *c, const char *name, struct place at)
 {
@@ -80,12 +88,9 @@ lookup(struct checker *c, const char *name, struct place at)
     struct value v = special_name(c, name);
     if (v.kind != VALUE_ERROR)
         return v;
-    const struct definition *def = definition_find(c, name);
-    if (def)
-        return function_value(c, def, NULL);
-    const struct builtin *builtin = builtin_find(name);
-    if (builtin)
-        return function_value(c, NULL, builtin);
+    v = function_named(c, name);
+    if (v.kind != VALUE_ERROR)
+        return v;
     unbound(c, name, at);
     return value_error();
 }

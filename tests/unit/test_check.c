@@ -302,6 +302,12 @@ Test(functions, are_values)
                  "b.w c.w ");
 }
 
+Test(functions, stay_callable_where_a_value_has_their_name)
+{
+    expect_names(MODEL("dense = dense(x, 3)\n mean = mean(x)\n a = dense(x * mean, 2)\n metric r2 = r2(x, x)\n metric r3 = r2(x, x)"),
+                 "dense.w dense.b a.w a.b ");
+}
+
 Test(statements, names_of_statements_stay_free)
 {
     expect_names("const step = 3\nmodel m {\n input loss: f32[N, 4]\n input metric: f32[N]\n update = dense(loss, step)\n state = update * 2\n seed = state\n output target = seed\n}\n",
