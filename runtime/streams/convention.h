@@ -45,7 +45,8 @@ extern const struct stream_convention stream_nnc, stream_keras_tf, stream_torch,
 
 /* At least |bytes|; NULL if memory is short. */
 void *stream_scratch(struct stream_state *s, size_t bytes);
-/* Turns normal numbers, a matrix of d->rows rows (|tall|: of the greater of rows and columns), into the orthogonal matrix of d->rows rows that they
- * stand for, times the gain: the orthogonal factor of the matrix, or of its transpose where it is wide. In place. */
+/* Turns normal numbers, a matrix of d->rows rows (|tall|: of the greater of rows and columns), into the orthogonal
+ * matrix of d->rows rows that they stand for, times the gain: the orthogonal factor of the matrix, or of its
+ * transpose where it is wide. In place. */
 bool stream_orthogonal(struct stream_state *s, const struct stream_draw *d, bool tall, void *values);
 #endif

@@ -1,6 +1,6 @@
-/* convention_keras: Keras 3 on TensorFlow. Python's random gives each site a seed when it is made; its draw k is a stateless operation with
- * the seed pair [seed, k]. keras/src/random/seed_generator.py, backend/tensorflow/random.py,
- * trainers/data_adapters/array_data_adapter.py. */
+/* convention_keras: Keras 3 on TensorFlow. Python's random gives each site a seed when it is made; its draw k is a
+ * stateless operation with the seed pair [seed, k]. keras/src/random/seed_generator.py,
+ * backend/tensorflow/random.py, trainers/data_adapters/array_data_adapter.py. */
 #include "runtime/streams/convention.h"
 #include "runtime/streams/tf_random.h"
 

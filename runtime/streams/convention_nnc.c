@@ -1,5 +1,5 @@
-/* convention_nnc: the numbers that the graph's own random operations give (numerics.md, item 9), where the seed is the run's, the stream the
- * site's and the step the number of its draws before. */
+/* convention_nnc: the numbers that the graph's own random operations give (numerics.md, item 9), where the seed is
+ * the run's, the stream the site's and the step the number of its draws before. */
 #include "runtime/kernel_impl.h"
 #include "runtime/shuffle.h"
 #include "runtime/streams/convention.h"
@@ -10,7 +10,8 @@ begin(struct stream_state *s)
 }
 
 static bool
-run(enum op op, const struct stream_state *s, const struct site *site, enum elem elem, int64_t count, double from, double to, void *out)
+run(enum op op, const struct stream_state *s, const struct site *site, enum elem elem, int64_t count, double from, double to,
+    void *out)
 {
     const struct attr attr = {.stream = {site->stream, from, to}};
     const struct node node = {.op = op, .attr = &attr};

@@ -1,5 +1,5 @@
-/* convention_torch: everything comes from PyTorch's default generator, in the order of the calls; an epoch's order from a generator of its
- * own, whose seed is drawn when the epoch begins. */
+/* convention_torch: everything comes from PyTorch's default generator, in the order of the calls; an epoch's order
+ * from a generator of its own, whose seed is drawn when the epoch begins. */
 #include "runtime/streams/convention.h"
 
 static void

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct stream_convention *const conventions[] = {&stream_nnc, &stream_keras_tf, &stream_torch, &stream_torch_plain, &stream_torch_mkl};
+static const struct stream_convention *const conventions[] = {
+    &stream_nnc, &stream_keras_tf, &stream_torch, &stream_torch_plain, &stream_torch_mkl,
+};
 enum { CONVENTIONS = sizeof conventions / sizeof *conventions };
 
 struct streams {

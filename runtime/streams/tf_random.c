@@ -1,5 +1,5 @@
-/* tf_random: sources are TensorFlow's core/kernels/{stateless_random_ops_v2,random_op_cpu,random_shuffle_op}, core/lib/random and
- * XLA's tsl/lib/random/random_distributions. log, sin, cos are the C library's, as there. */
+/* tf_random: sources are TensorFlow's core/kernels/{stateless_random_ops_v2,random_op_cpu,random_shuffle_op},
+ * core/lib/random and XLA's tsl/lib/random/random_distributions. log, sin, cos are the C library's, as there. */
 #include "runtime/streams/tf_random.h"
 #include "runtime/isa.h"
 #include <math.h>

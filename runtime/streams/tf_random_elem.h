@@ -1,5 +1,5 @@
-/* tf_random_elem: the distributions of tf_random.c for one element type, REAL, a number of which takes EACH words; NAME(x) is x_f32 or
- * x_f64. Scaling is an operation of its own there: no product is fused. */
+/* tf_random_elem: the distributions of tf_random.c for one element type, REAL, a number of which takes EACH words;
+ * NAME(x) is x_f32 or x_f64. Scaling is an operation of its own there: no product is fused. */
 void
 NAME(tf_uniform)(const struct tf_random *r, double low, double high, REAL *out, int64_t n)
 {

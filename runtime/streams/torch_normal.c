@@ -1,6 +1,7 @@
-/* torch_normal: Box and Muller's transformation as PyTorch does it for 16 numbers at a time on x86-64: aten/src/ATen/native/cpu/
- * DistributionTemplates.h (normal_fill) with the logarithm, sine and cosine of avx_mathfun.h, which are the Cephes library's
- * for f32 (S. Moshier). Every product whose sum follows is fused with it, as in PyTorch's builds; the last one is so in its source. */
+/* torch_normal: Box and Muller's transformation as PyTorch does it for 16 numbers at a time on x86-64:
+ * aten/src/ATen/native/cpu/ DistributionTemplates.h (normal_fill) with the logarithm, sine and cosine of
+ * avx_mathfun.h, which are the Cephes library's for f32 (S. Moshier). Every product whose sum follows is fused with
+ * it, as in PyTorch's builds; the last one is so in its source. */
 #include "runtime/streams/torch_random.h"
 #include <math.h>
 

@@ -9,9 +9,12 @@
 
 /* PyTorch's builds differ in some numbers. */
 enum torch_build {
-    TORCH_BUILD_FUSED,  /* x86-64 with AVX2 or AVX-512: products are fused with what is added, normal numbers come from Cephes' polynomials */
-    TORCH_BUILD_PLAIN,  /* ARM, or ATEN_CPU_CAPABILITY=default: products are not fused, normal numbers come from the C library */
-    TORCH_BUILD_MKL     /* fused, with dropout from MKL's generator: older wheels on an Intel processor */
+    /* x86-64 with AVX2 or AVX-512: products are fused with what is added, normal numbers come from Cephes' polynomials. */
+    TORCH_BUILD_FUSED,
+    /* ARM, or ATEN_CPU_CAPABILITY=default: products are not fused, normal numbers come from the C library. */
+    TORCH_BUILD_PLAIN,
+    /* Fused, with dropout from MKL's generator: older wheels on an Intel processor. */
+    TORCH_BUILD_MKL
 };
 
 struct torch_random {
@@ -32,10 +35,12 @@ void torch_uniform_f64(struct torch_random *r, double low, double high, double *
 /* normal_(mean, deviation). Fewer than 16 numbers are drawn in another way than 16 and more. */
 void torch_normal_f32(struct torch_random *r, double mean, double deviation, float *out, int64_t n);
 void torch_normal_f64(struct torch_random *r, double mean, double deviation, double *out, int64_t n);
-/* torch.nn.init.trunc_normal_(t, mean, deviation, low, high) of version 2.13; |low| and |high| are values, not deviations. False
- * if memory is short. */
-bool torch_truncated_f32(struct torch_random *r, double mean, double deviation, double low, double high, float *out, int64_t n);
-bool torch_truncated_f64(struct torch_random *r, double mean, double deviation, double low, double high, double *out, int64_t n);
+/* torch.nn.init.trunc_normal_(t, mean, deviation, low, high) of version 2.13; |low| and |high| are values, not
+ * deviations. False if memory is short. */
+bool torch_truncated_f32(struct torch_random *r, double mean, double deviation, double low, double high, float *out,
+                         int64_t n);
+bool torch_truncated_f64(struct torch_random *r, double mean, double deviation, double low, double high, double *out,
+                         int64_t n);
 /* bernoulli_(keep): 1 with probability |keep|, else 0. Dropout(p) keeps where this gives 1 for keep = 1 - p. */
 void torch_bernoulli(struct torch_random *r, double keep, uint8_t *out, int64_t n);
 
@@ -46,8 +51,8 @@ int64_t torch_random_between(struct torch_random *r, int64_t low, int64_t high);
 /* torch.randperm(n); random_split cuts it into runs. */
 void torch_permutation(struct torch_random *r, int64_t *out, int64_t n);
 
-/* What a DataLoader without a generator of its own draws when an epoch begins: the base seed of its workers, of which it may have
- * none, then, if it shuffles, the seed of RandomSampler's generator, which is returned (else 0). */
+/* What a DataLoader without a generator of its own draws when an epoch begins: the base seed of its workers, of
+ * which it may have none, then, if it shuffles, the seed of RandomSampler's generator, which is returned (else 0). */
 int64_t torch_loader_draw(struct torch_random *r, bool shuffle);
 /* The order of an epoch: randperm(n) of a generator with that seed. */
 void torch_sampler_order(int64_t sampler_seed, int64_t *out, int64_t n);

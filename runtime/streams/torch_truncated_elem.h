@@ -17,8 +17,8 @@ NAME(redraw)(struct torch_random *r, double mean, double deviation, REAL low, RE
     }
 }
 
-/* Uniform numbers, each accepted by a second one below the density; again whole tensors for the places that are pending. |more| has room
- * for two tensors. */
+/* Uniform numbers, each accepted by a second one below the density; again whole tensors for the places that are
+ * pending. |more| has room for two tensors. */
 static void
 NAME(accept)(struct torch_random *r, double mean, double deviation, double low, double high, REAL *out, REAL *more,
              uint8_t *pending, int64_t n)
