@@ -102,6 +102,99 @@ run_clip(const struct section *s)
         report(s->c, CLIP_FORM, s->statement->place);
 }
 
+/* -- stop, folds, runs ---------------------------------------------------------------------------------------------------- */
+
+/* An argument that is a bare name: what it means is known later, or it is one of a few words. NULL after a report. */
+static const char *
+name_of(const struct section *s, const struct ast_arg *a, enum diag_code form, const char *text)
+{
+    if (a->value && a->value->kind == AST_NAME)
+        return a->value->text;
+    diag_add(s->c->diag, form, user_place(s->c, a->place), NULL, "%s", text);
+    return NULL;
+}
+
+static bool
+whole_argument(const struct section *s, const struct ast_arg *a, const char *what, int64_t least, int64_t most, int64_t *out)
+{
+    struct number n;
+    s->c->frame->word = what;
+    if (!a->value || !number_of(s->c, a, &n))
+        return false;
+    if (n.is_whole && !n.is_bool && n.whole >= least && n.whole <= most) {
+        *out = n.whole;
+        return true;
+    }
+    struct value v = value_number(n);
+    report(s->c, COUNT_EXPECTED, a->place, what, (long long)least, value_text(s->c, &v));
+    return false;
+}
+
+static bool
+is_named(const struct ast_arg *a, const char *name)
+{
+    return a->name && !strcmp(a->name, name);
+}
+
+/* stop patience = 5, on = valid_loss, restore = best, goal = min */
+static void
+run_stop(const struct section *s)
+{
+    struct early_stop *stop = &s->t->early;
+    s->t->stop_place = s->statement->place;
+    for (int i = 0; i < s->statement->nargs; i++) {
+        const struct ast_arg *a = &s->statement->args[i];
+        const char *word = NULL;
+        bool ok = true;
+        if (is_named(a, "patience")) {
+            whole_argument(s, a, "patience", 1, INT32_MAX, &stop->patience);
+            continue;
+        }
+        if (is_named(a, "on") || is_named(a, "restore") || is_named(a, "goal")) {
+            word = name_of(s, a, DIAG_STOP_FORM, DIAG_TEXT_STOP_FORM);
+            if (!word)
+                continue;
+        }
+        if (is_named(a, "on"))
+            stop->on = word;
+        else if (is_named(a, "restore")) {
+            ok = !strcmp(word, "best") || !strcmp(word, "last");
+            stop->restore = !strcmp(word, "best");
+        } else if (is_named(a, "goal")) {
+            ok = !strcmp(word, "min") || !strcmp(word, "max");
+            stop->goal = !strcmp(word, "min") ? GOAL_MIN : GOAL_MAX;
+        } else
+            ok = false;
+        if (!ok)
+            report(s->c, STOP_FORM, a->place);
+    }
+    if (!stop->patience && !s->c->diag->errors)
+        report(s->c, STOP_FORM, s->statement->place);
+}
+
+/* folds 10, stratify = y, seed = 7 */
+static void
+run_folds(const struct section *s)
+{
+    s->t->folds_place = s->statement->place;
+    for (int i = 0; i < s->statement->nargs; i++) {
+        const struct ast_arg *a = &s->statement->args[i];
+        if (!a->name && !i)
+            whole_argument(s, a, "folds", 2, INT32_MAX, &s->t->folds);
+        else if (is_named(a, "seed"))
+            whole_argument(s, a, "seed", 0, UINT32_MAX, &s->t->fold_seed);
+        else if (is_named(a, "stratify")) {
+            s->t->stratify = name_of(s, a, DIAG_FOLDS_FORM, DIAG_TEXT_FOLDS_FORM);
+            s->t->stratify_place = a->value ? a->value->place : a->place;
+        } else
+            report(s->c, FOLDS_FORM, a->place);
+    }
+    if (!s->t->folds && !s->c->diag->errors)
+        report(s->c, FOLDS_FORM, s->statement->place);
+}
+
+static void run_runs(const struct section *s) { whole(s, 1, &s->t->runs); }
+
 /* -- the optimiser ------------------------------------------------------------------------------------------------------------- */
 
 static void
@@ -252,6 +345,7 @@ static const struct word {
 } words[] = {
     {"optimizer", run_optimizer_word}, {"batch", run_batch}, {"eval_batch", run_eval_batch}, {"epochs", run_epochs}, {"shuffle", run_shuffle},
     {"drop_last", run_drop_last}, {"train_metrics", run_train_metrics}, {"clip", run_clip}, {"seed", run_seed},
+    {"stop", run_stop}, {"folds", run_folds}, {"runs", run_runs},
 };
 
 static void

@@ -8,6 +8,8 @@
 #include "frontend/number.h"
 #include "frontend/sources.h"
 #include "ir/graph.h"
+#include "runtime/streams/streams.h"
+#include "runtime/early_stop.h"
 
 /* The optimiser's definition typed for weights of one type. Inputs of the template: p, g, step, epoch, then the states; outputs: the new p (named
  * "p"), then the new states. */
@@ -32,6 +34,16 @@ struct layer_row {
 
 enum trained { TRAINED_NO, TRAINED_YES };
 
+/* A place that draws random numbers, in the order in which layers are constructed (runtime/streams/streams.h). */
+struct draw_site {
+    bool weight;                /* an initialiser's, else one that draws in each training step */
+    uint64_t stream;            /* nnc's own: the digest of its path */
+    enum stream_law law;
+    struct type type;
+    double a, b;
+    int input;                  /* which of the template's draws it is: of `init` or of `train`; -1: an operation of the graph */
+};
+
 struct model {
     const char *name;
     struct place place;
@@ -54,6 +66,11 @@ struct model {
     int *metric_value;
     struct graph *init;         /* input: seed; an output a variable below nlayer_vars: its initial value */
 
+    struct draw_site *sites;
+    int nsites, sites_cap;
+    int ninit_draws, nstep_draws; /* inputs that the streams of a convention fill: of init behind seed, of train behind seed */
+    void **step_draws;          /* their memory in a step, set by who runs it */
+
     struct layer_row *layers;
     int nlayers, layers_cap;
 
@@ -69,6 +86,23 @@ struct train_settings {
     int64_t batch, eval_batch, epochs, seed;
     bool shuffle, drop_last, train_metrics;
     double clip_norm, clip_global_norm, clip_value; /* 0: none */
+    struct early_stop early;    /* on: NULL if the file does not say */
+    struct place stop_place;
+    int64_t folds;              /* 0: none */
+    const char *stratify;       /* a name of the data block, or NULL */
+    int64_t fold_seed;
+    struct place folds_place, stratify_place;
+    int64_t runs;               /* 0: one */
+};
+
+/* What a convention says that is no function: its block `convention NAME { ... }` (convention.c). */
+struct facts {
+    enum { LOSS_SHAPES_ERROR, LOSS_SHAPES_SQUEEZE, LOSS_SHAPES_BROADCAST } loss_shapes; /* [N] against [N, 1] in a loss */
+    enum { EPOCH_LOSS_BY_SAMPLE, EPOCH_LOSS_BY_BATCH } epoch_loss;
+    enum { VALID_PENALTY_INCLUDE, VALID_PENALTY_OMIT } valid_penalty;
+    bool shuffle;               /* unless train says it */
+    const char *shuffle_order, *random, *dropout_stream; /* names of streams (runtime/streams) */
+    bool logits_shortcut;
 };
 
 struct setting {
@@ -81,7 +115,8 @@ struct experiment {
     struct sources *sources;
     int file;
     const char *path, *folder;  /* of the .nn file */
-    const char *follow;         /* nnc, keras */
+    const char *follow;         /* nnc, keras, torch or the path of a file */
+    struct facts facts;
     struct ast_file tree;
     const struct ast *data;     /* the section, or NULL */
     struct const_value { const char *name; struct number value; struct place place; } *consts;
@@ -95,6 +130,8 @@ struct experiment {
 /* The prelude, a file of the program (prelude/NAME.nn, made into C by the build). prelude.c */
 extern const char prelude_nnc[];
 extern const unsigned prelude_nnc_length;
+extern const char prelude_keras[], prelude_torch[];
+extern const unsigned prelude_keras_length, prelude_torch_length;
 
 struct experiment *experiment_check(struct arena *arena, struct sources *sources, const char *path, const char *follow,
                                     struct setting *settings, int nsettings, struct diag *diag);

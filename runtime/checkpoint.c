@@ -15,6 +15,7 @@ const struct position_field position_fields[POSITION_FIELDS] = {
 #define FIELD(name, kind) {"nnc." #name, (int)offsetof(struct checkpoint_position, name), POSITION_##kind}
     FIELD(step, WHOLE), FIELD(epoch, WHOLE), FIELD(epoch_rows, WHOLE), FIELD(loss_sum, REAL),
     FIELD(loss_weight, REAL), FIELD(seed, WHOLE), FIELD(rows, WHOLE), FIELD(shuffled, WHOLE),
+    FIELD(best, REAL), FIELD(best_epoch, WHOLE),
 #undef FIELD
 };
 
@@ -121,8 +122,38 @@ put_position(struct text *out, const struct checkpoint_position *at)
     }
 }
 
+/* One tensor of the file. */
+struct stored {
+    const char *prefix;             /* of its name: "" or CHECKPOINT_NOW */
+    const struct variable *variable;
+    const struct tensor *value;
+};
+
+static bool
+has_best(const struct model_info *model, const struct checkpoint_position *at)
+{
+    return model->best && at->best_epoch > 0;
+}
+
+/* All tensors, in the model's order; NULL if memory is short. Variables of which the best epoch is kept come twice. */
+static struct stored *
+list_tensors(const struct model_info *model, const struct checkpoint_position *at, int *out_count)
+{
+    struct stored *list = calloc(2 * (size_t)model->nvars + 1, sizeof *list);
+    int n = 0;
+    for (int i = 0; list && i < model->nvars; i++) {
+        const struct tensor *best = has_best(model, at) && model->best[i].data ? &model->best[i] : NULL;
+        list[n++] = (struct stored){"", &model->vars[i], best ? best : &model->values[i]};
+        if (best)
+            list[n++] = (struct stored){CHECKPOINT_NOW, &model->vars[i], &model->values[i]};
+    }
+    *out_count = n;
+    return list;
+}
+
 static void
-put_metadata(struct text *out, const struct model_info *model, const struct checkpoint_position *at)
+put_metadata(struct text *out, const struct model_info *model, const struct checkpoint_position *at, const struct stored *list,
+             int count)
 {
     char hex[DIGEST_TEXT];
     text_printf(out, CHECKPOINT_PREFIX "0000000000000000\"");
@@ -134,22 +165,22 @@ put_metadata(struct text *out, const struct model_info *model, const struct chec
     put_text(out, "nnc.name", model->name ? model->name : "");
     put_text(out, "nnc.model", digest_hex(checkpoint_model_digest(model), hex));
     put_position(out, at);
-    for (int i = 0; i < model->nvars; i++) {
-        text_printf(out, ",\"nnc.digest/");
-        put_escaped(out, model->vars[i].name);
-        const struct tensor *t = &model->values[i];
+    for (int i = 0; i < count; i++) {
+        text_printf(out, ",\"nnc.digest/%s", list[i].prefix);
+        put_escaped(out, list[i].variable->name);
+        const struct tensor *t = list[i].value;
         text_printf(out, "\":\"%s\"", digest_hex(digest_bytes(0, t->data, (size_t)tensor_bytes(t)), hex));
     }
     text_printf(out, "}");
 }
 
-/* Variables in the order of their data: wide elements first, so that all are aligned; within one width the model's order. */
+/* The order of the data: wide elements first, so that all are aligned; within one width the list's. */
 static int
-next_in_file(const struct model_info *model, int after, size_t *width)
+next_in_file(const struct stored *list, int count, int after, size_t *width)
 {
     for (;; *width /= 2, after = -1) {
-        for (int i = after + 1; i < model->nvars; i++)
-            if (elem_size((enum elem)model->vars[i].type.elem) == *width)
+        for (int i = after + 1; i < count; i++)
+            if (elem_size((enum elem)list[i].variable->type.elem) == *width)
                 return i;
         if (*width == 1)
             return -1;
@@ -157,28 +188,30 @@ next_in_file(const struct model_info *model, int after, size_t *width)
 }
 
 static void
-put_entry(struct text *out, const struct variable *v, int64_t from, int64_t bytes)
+put_entry(struct text *out, const struct stored *s, int64_t from, int64_t bytes)
 {
-    text_printf(out, ",");
-    put_string(out, v->name);
-    text_printf(out, ":{\"dtype\":\"%s\",\"shape\":[", safetensors_elem_name(safetensors_elem_of((enum elem)v->type.elem)));
-    for (int k = 0; k < v->type.rank; k++)
-        text_printf(out, "%s%" PRId64, k ? "," : "", v->type.dim[k]);
+    const struct type *t = &s->variable->type;
+    text_printf(out, ",\"%s", s->prefix);
+    put_escaped(out, s->variable->name);
+    text_printf(out, "\":{\"dtype\":\"%s\",\"shape\":[", safetensors_elem_name(safetensors_elem_of((enum elem)t->elem)));
+    for (int k = 0; k < t->rank; k++)
+        text_printf(out, "%s%" PRId64, k ? "," : "", t->dim[k]);
     text_printf(out, "],\"data_offsets\":[%" PRId64 ",%" PRId64 "]}", from, from + bytes);
 }
 
 /* The header with its length in front, ended so that the data are aligned to 8. NULL if memory is short. */
 static char *
-make_header(const struct model_info *model, const struct checkpoint_position *at, size_t *out_size)
+make_header(const struct model_info *model, const struct checkpoint_position *at, const struct stored *list, int count,
+            size_t *out_size)
 {
     struct text text = {0}, *out = &text;
     text_bytes(out, (uint64_t[]){0}, 8);
-    put_metadata(out, model, at);
+    put_metadata(out, model, at, list, count);
     int64_t offset = 0;
     size_t width = 8;
-    for (int i = -1; (i = next_in_file(model, i, &width)) >= 0; ) {
-        int64_t bytes = tensor_bytes(&model->values[i]);
-        put_entry(out, &model->vars[i], offset, bytes);
+    for (int i = -1; (i = next_in_file(list, count, i, &width)) >= 0; ) {
+        int64_t bytes = tensor_bytes(list[i].value);
+        put_entry(out, &list[i], offset, bytes);
         offset += bytes;
     }
     text_printf(out, "}");
@@ -202,7 +235,8 @@ checkpoint_bytes(const struct model_info *model)
 {
     int64_t bytes = 4096;
     for (int i = 0; i < model->nvars; i++)
-        bytes += 512 + (int64_t)strlen(model->vars[i].name) * 2 + tensor_bytes(&model->values[i]);
+        bytes += (model->best && model->best[i].data ? 2 : 1) *
+                 (512 + (int64_t)strlen(model->vars[i].name) * 2 + tensor_bytes(&model->values[i]));
     return bytes;
 }
 
@@ -210,18 +244,22 @@ bool
 checkpoint_save(const char *path, const struct model_info *model, const struct checkpoint_position *at, struct diag *diag)
 {
     size_t size, width = 8;
-    char *header = make_header(model, at, &size);
+    int count;
+    struct stored *list = list_tensors(model, at, &count);
+    char *header = list ? make_header(model, at, list, count, &size) : NULL;
     if (!header) {
         diag_subject(diag, FILE_NOT_WRITTEN, path, strerror(ENOMEM));
+        free(list);
         return false;
     }
     struct save_file f;
     bool begun = save_file_begin(&f, path, diag);
     if (begun) {
         save_file_write(&f, header, size);
-        for (int i = -1; (i = next_in_file(model, i, &width)) >= 0; )
-            save_file_write(&f, model->values[i].data, (size_t)tensor_bytes(&model->values[i]));
+        for (int i = -1; (i = next_in_file(list, count, i, &width)) >= 0; )
+            save_file_write(&f, list[i].value->data, (size_t)tensor_bytes(list[i].value));
     }
     free(header);
+    free(list);
     return begun && save_file_commit(&f, true, diag);
 }

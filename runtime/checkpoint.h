@@ -1,7 +1,9 @@
 /* checkpoint: weights, states and the place of a training in a safetensors file, written whole or not at all.
  *
  * Variables stand under their names; the rest is __metadata__ with keys `nnc.`: position, versions, a digest for each
- * tensor and one over the header itself. The bytes depend on the model, the data, the seed and the steps done, and on
+ * tensor and one over the header itself. Where `stop` restores the best epoch, the names hold that epoch's weights and
+ * layer states from its end on, and nnc/now/NAME those that the training goes on from: whoever reads weights gets the best,
+ * and the file still depends on the steps done alone. The bytes depend on the model, the data, the seed and the steps done, and on
  * nothing else. */
 #ifndef NNC_RUNTIME_CHECKPOINT_H
 #define NNC_RUNTIME_CHECKPOINT_H
@@ -17,6 +19,9 @@ struct checkpoint_position {
     int64_t seed;
     int64_t rows;           /* of the training set; 0: unknown */
     int64_t shuffled;       /* 1: rows in the order of shuffle_order, 0: in the set's own */
+    /* What `stop` watches: its best value, and after which epoch that was; 0: none yet. */
+    double best;
+    int64_t best_epoch;
 };
 
 enum checkpoint_use {
@@ -25,7 +30,7 @@ enum checkpoint_use {
     CHECKPOINT_RESUME       /* everything is needed, in the very types */
 };
 
-/* Writes PATH; what had that name before is PATH.prev afterwards. Reports (exit 3) and returns false on failure, when PATH
+/* Writes PATH, with model->best if there is one and at->best_epoch > 0; what had that name before is PATH.prev afterwards. Reports (exit 3) and returns false on failure, when PATH
  * is as it was. */
 bool checkpoint_save(const char *path, const struct model_info *model, const struct checkpoint_position *at,
                      struct diag *diag);
@@ -35,9 +40,22 @@ int64_t checkpoint_bytes(const struct model_info *model);
 /* Reads PATH into the model's variables and, if it is nnc's, the position into |out_at| (zeros otherwise; may be NULL).
  * Files of other programs serve as weights: real numbers of any width. Reports with the file's name (exit 1) and returns
  * false if it is damaged, does not fit (with a table of what does not) or holds values that are not finite; the variables
- * are then in no defined state. */
+ * are then in no defined state. To resume, the best epoch's values go to model->best if there is one. */
 bool checkpoint_load(const char *path, const struct model_info *model, enum checkpoint_use use,
                      struct checkpoint_position *out_at, struct diag *diag);
+
+/* How a file calls our variables, where it calls them otherwise. */
+struct checkpoint_names {
+    struct { const char *ours, *theirs; } *pair;
+    int count;
+};
+/* Reads such names from a JSON object {"name in the model": "name in the file", ...}; they live in |arena|. Reports with the
+ * file's name (exit 1) and returns false if it is something else, or names what the model does not have. */
+bool checkpoint_names_read(const char *path, const struct model_info *model, struct arena *arena,
+                           struct checkpoint_names *out, struct diag *diag);
+/* checkpoint_load as CHECKPOINT_WEIGHTS, of a file that calls the variables by |names|. */
+bool checkpoint_load_named(const char *path, const struct model_info *model, const struct checkpoint_names *names,
+                           struct diag *diag);
 
 /* "nan" or "infinite" if the variable holds a value that cannot be saved: NaN, or an infinite weight; with the element.
  * NULL if it is sound. */
@@ -52,7 +70,8 @@ struct position_field {
     int offset;
     enum position_kind kind; /* decimal digits, or the bits of an f64 in hexadecimal */
 };
-enum { POSITION_FIELDS = 8 };
+enum { POSITION_FIELDS = 10 };
+#define CHECKPOINT_NOW "nnc/now/"
 extern const struct position_field position_fields[POSITION_FIELDS];
 /* Of names, types and model->digest. */
 uint64_t checkpoint_model_digest(const struct model_info *model);

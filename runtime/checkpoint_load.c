@@ -15,6 +15,7 @@ struct loading {
     struct safetensors file;
     const struct model_info *model;
     enum checkpoint_use use;
+    const struct checkpoint_names *names;
     struct diag *diag;
     bool ours;              /* made by nnc: has digests and a position */
     bool damaged;           /* the previous generation is worth a try */
@@ -92,6 +93,16 @@ versions_fit(struct loading *l)
     return true;
 }
 
+/* How the file calls |v|. */
+static const char *
+name_in_file(const struct loading *l, const struct variable *v)
+{
+    for (int i = 0; l->names && i < l->names->count; i++)
+        if (!strcmp(l->names->pair[i].ours, v->name))
+            return l->names->pair[i].theirs;
+    return v->name;
+}
+
 /* Whether the file must have |v|, or may: files of others need not know the states of our layers. */
 static bool
 is_needed(const struct loading *l, const struct variable *v)
@@ -136,7 +147,8 @@ compare(struct loading *l, bool show)
     (show && m.missing + m.extra + m.different <= TABLE_MAX ? (void)diag_subject(l->diag, __VA_ARGS__) : (void)0)
     for (int i = 0; i < l->model->nvars; i++) {
         const struct variable *v = &l->model->vars[i];
-        const struct safetensors_entry *e = is_wanted(l, v) ? safetensors_find(&l->file, v->name) : NULL;
+        const char *name = name_in_file(l, v);
+        const struct safetensors_entry *e = is_wanted(l, v) ? safetensors_find(&l->file, name) : NULL;
         if (e)
             l->used[e - l->file.entries] = true;
         if (e ? entry_fits(l, v, e) : !is_needed(l, v))
@@ -146,9 +158,9 @@ compare(struct loading *l, bool show)
         m.optimizer += !e && v->kind == VARIABLE_OPTIMIZER;
         type_text(&v->type, ", ", ours);
         if (e)
-            SHOW(CHECKPOINT_OTHER_TYPE, path, v->name, safetensors_type_text(e, theirs), ours);
+            SHOW(CHECKPOINT_OTHER_TYPE, path, name, safetensors_type_text(e, theirs), ours);
         else
-            SHOW(CHECKPOINT_MISSING, path, v->name, ours);
+            SHOW(CHECKPOINT_MISSING, path, name, ours);
     }
     for (int i = 0; i < l->file.count; i++) {
         const struct safetensors_entry *e = &l->file.entries[i];
@@ -196,22 +208,41 @@ digest_fits(struct loading *l, const char *name, uint64_t digest)
     return false;
 }
 
+/* Reads the tensor |name| as variable |v| into |out|. */
 static bool
-read_variable(struct loading *l, int i)
+read_tensor(struct loading *l, const char *name, const struct variable *v, const struct tensor *out)
 {
-    const struct variable *v = &l->model->vars[i];
-    const struct safetensors_entry *e = safetensors_find(&l->file, v->name);
+    const struct safetensors_entry *e = safetensors_find(&l->file, name);
     uint64_t digest;
     int64_t element;
-    if (!e)
-        return true;
-    if (!safetensors_read(&l->file, e, (enum elem)v->type.elem, l->model->values[i].data, &digest, l->diag)
-        || (l->ours && !digest_fits(l, v->name, digest)))
+    if (!safetensors_read(&l->file, e, (enum elem)v->type.elem, out->data, &digest, l->diag)
+        || (l->ours && !digest_fits(l, name, digest)))
         return false;
-    const char *fault = checkpoint_fault(v, &l->model->values[i], &element);
+    const char *fault = checkpoint_fault(v, out, &element);
     if (fault)
-        diag_subject(l->diag, CHECKPOINT_NOT_FINITE, l->file.path, v->name, fault, (long long)element);
+        diag_subject(l->diag, CHECKPOINT_NOT_FINITE, l->file.path, name, fault, (long long)element);
     return !fault;
+}
+
+/* To go on, a variable of which the file has the best epoch's value too is read as it is now. |*out_best|: it has. */
+static bool
+read_variable(struct loading *l, int i, bool *out_best)
+{
+    const struct variable *v = &l->model->vars[i];
+    const struct tensor *value = &l->model->values[i], *best = l->model->best ? &l->model->best[i] : NULL;
+    const char *name = name_in_file(l, v);
+    char now[1024];
+    snprintf(now, sizeof now, CHECKPOINT_NOW "%s", name);
+    const struct safetensors_entry *e = l->use == CHECKPOINT_RESUME ? safetensors_find(&l->file, now) : NULL;
+    if (!e)
+        return !safetensors_find(&l->file, name) || read_tensor(l, name, v, value);
+    if (!entry_fits(l, v, e)) {
+        l->damaged = true;
+        diag_subject(l->diag, CHECKPOINT_ENTRY, l->file.path, now);
+        return false;
+    }
+    *out_best = true;
+    return (!best || !best->data || read_tensor(l, name, v, best)) && read_tensor(l, now, v, value);
 }
 
 static bool
@@ -246,9 +277,12 @@ load(struct loading *l, struct checkpoint_position *out_at)
     }
     if (!tensors_fit(l) || (l->ours && !read_position(l, out_at)))
         return false;
+    bool best = false;
     for (int i = 0; i < l->model->nvars; i++)
-        if (is_wanted(l, &l->model->vars[i]) && !read_variable(l, i))
+        if (is_wanted(l, &l->model->vars[i]) && !read_variable(l, i, &best))
             return false;
+    if (l->model->best && !best)
+        out_at->best_epoch = 0; /* made without `restore = best`: the best is looked for from here on */
     return true;
 }
 
@@ -260,19 +294,31 @@ offer_previous(const char *path, struct diag *diag)
         diag_subject(diag, CHECKPOINT_PREVIOUS, path, path);
 }
 
+static bool
+load_file(struct loading *l, const char *path, struct checkpoint_position *out_at)
+{
+    struct checkpoint_position unused, *at = out_at ? out_at : &unused;
+    *at = (struct checkpoint_position){0};
+    bool opened = safetensors_open(&l->file, path, l->diag);
+    bool loaded = opened && load(l, at);
+    if (!opened || l->damaged)
+        offer_previous(path, l->diag);
+    if (opened)
+        safetensors_close(&l->file);
+    free(l->used);
+    return loaded;
+}
+
 bool
 checkpoint_load(const char *path, const struct model_info *model, enum checkpoint_use use,
                 struct checkpoint_position *out_at, struct diag *diag)
 {
-    struct loading l = {.model = model, .use = use, .diag = diag};
-    struct checkpoint_position unused, *at = out_at ? out_at : &unused;
-    *at = (struct checkpoint_position){0};
-    bool opened = safetensors_open(&l.file, path, diag);
-    bool loaded = opened && load(&l, at);
-    if (!opened || l.damaged)
-        offer_previous(path, diag);
-    if (opened)
-        safetensors_close(&l.file);
-    free(l.used);
-    return loaded;
+    return load_file(&(struct loading){.model = model, .use = use, .diag = diag}, path, out_at);
+}
+
+bool
+checkpoint_load_named(const char *path, const struct model_info *model, const struct checkpoint_names *names,
+                      struct diag *diag)
+{
+    return load_file(&(struct loading){.model = model, .use = CHECKPOINT_WEIGHTS, .names = names, .diag = diag}, path, NULL);
 }

@@ -54,5 +54,8 @@ struct model_info {
     int nvars;
     const struct variable *vars;          /* ir/graph.h */
     struct tensor *values;                /* a tensor a variable: the weights and states themselves */
+    /* NULL, or the weights and layer states of the best epoch so far, which `stop` restores: a tensor a variable, whose
+     * data is NULL for the optimiser's */
+    struct tensor *best;
 };
 #endif

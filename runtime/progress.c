@@ -30,6 +30,8 @@ progress_line(const struct model_info *model, const struct train_report *r, char
 {
     text[0] = 0;
     append(text, "epoch %" PRId64 "/%" PRId64 "  loss %.6g", r->epoch, r->epochs, r->loss);
+    for (int i = 0; r->trained && i < model->nmetrics; i++)
+        append(text, "  %s %.6g", model->metrics[i], r->trained->metrics[i]);
     if (r->valid && model->has_loss)
         append(text, "  valid_loss %.6g", r->valid->loss);
     for (int i = 0; r->valid && i < model->nmetrics; i++)

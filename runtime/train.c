@@ -5,6 +5,7 @@
 #include "runtime/save_file.h"
 #include "runtime/shuffle.h"
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -12,7 +13,8 @@
 static const struct train_callbacks no_callbacks;
 
 struct training {
-    const struct model_info *model;
+    const struct model_info *model; /* = &info */
+    struct model_info info;     /* the caller's, with |best| */
     struct program *program;
     const struct data_set_view *set, *valid_set;
     const struct train_options *options;
@@ -32,9 +34,12 @@ struct training {
     void **copy;                /* variables at copy_at, by variable; NULL: none are kept */
     struct checkpoint_position copy_at;
 
-    struct evaluation valid;
+    struct tensor *best;        /* weights and states of the best epoch, by variable; NULL: not to be restored */
+    double loss;                /* of the last epoch */
+    struct evaluation valid, trained;
     struct table_file history, steps;
     unsigned columns;           /* enum history_columns */
+    struct table_start start;
     struct timespec epoch_start;
 };
 
@@ -78,6 +83,24 @@ open_target(struct training *t)
     return save_file_lock(&t->lock, path, t->diag);
 }
 
+/* The streams' state to its variable, which checkpoints and copies hold. */
+static void
+keep_streams(struct training *t)
+{
+    if (t->options->streams)
+        streams_save(t->options->streams, t->model->values[t->options->streams_variable].data);
+}
+
+/* And back. */
+static bool
+take_streams(struct training *t)
+{
+    if (!t->options->streams)
+        return true;
+    const struct tensor *state = &t->model->values[t->options->streams_variable];
+    return streams_restore(t->options->streams, state->data, (size_t)tensor_bytes(state));
+}
+
 /* Inside an epoch the order must be the one that it began with. */
 static bool
 resume(struct training *t)
@@ -99,7 +122,10 @@ resume(struct training *t)
     }
     at.shuffled = t->at.shuffled;
     t->at = at;
-    return true;
+    if (take_streams(t))
+        return true;
+    diag_subject(t->diag, TRAIN_OTHER_STREAMS, path);
+    return false;
 }
 
 static bool
@@ -139,20 +165,69 @@ make_copy(struct training *t)
 }
 
 static bool
+is_over(const struct training *t)
+{
+    return t->at.epoch >= t->options->epochs || stop_now(&t->options->early, &t->at);
+}
+
+static bool
 open_tables(struct training *t)
 {
     const struct train_options *o = t->options;
     t->columns = (t->valid_set ? HISTORY_VALID : 0) | (t->program->lr ? HISTORY_LR : 0)
-               | (o->history_no_time ? 0 : HISTORY_SECONDS);
-    return history_open(&t->history, o->history, t->model, t->columns, t->at.epoch, t->diag)
-        && steps_open(&t->steps, o->steps, t->at.step, t->diag);
+               | (o->history_no_time ? 0 : HISTORY_SECONDS) | (o->train_metrics ? HISTORY_TRAINED : 0);
+    t->start = (struct table_start){.goes_on = o->follows || t->at.step > 0, .last = t->at.epoch, .several = o->several,
+                                    .run = o->run ? o->run : 1, .fold = o->fold ? o->fold : 1, .finished = is_over(t)};
+    if (!history_open(&t->history, o->history, t->model, t->columns, &t->start, t->diag))
+        return false;
+    t->start.last = t->at.step;
+    return steps_open(&t->steps, o->steps, &t->start, t->diag);
+}
+
+/* What is watched exists before the first step. */
+static bool
+check_stop(struct training *t)
+{
+    const struct early_stop *stop = &t->options->early;
+    struct stop_sources all = {.model = t->model, .trained = t->options->train_metrics ? &t->trained : NULL,
+                               .valid = t->valid_set ? &t->valid : NULL};
+    if (!stop->patience || stop_value(stop, &all, NULL))
+        return true;
+    char text[1024];
+    size_t used = (size_t)snprintf(text, sizeof text, "loss%s", t->valid_set && t->model->has_loss ? ", valid_loss" : "");
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; (k ? t->valid_set != NULL : t->options->train_metrics) && i < t->model->nmetrics; i++)
+            if (used < sizeof text)
+                used += (size_t)snprintf(text + used, sizeof text - used, ", %s%s", k ? "valid_" : "", t->model->metrics[i]);
+    diag_report(t->diag, TRAIN_STOP_NAME, (struct place){0}, stop->on, text);
+    if (!t->valid_set && !strncmp(stop->on, "valid_", 6))
+        diag_report(t->diag, TRAIN_STOP_VALID, (struct place){0});
+    return false;
+}
+
+static bool
+make_best(struct training *t)
+{
+    if (!t->options->early.patience || !t->options->early.restore)
+        return true;
+    t->best = calloc((size_t)t->model->nvars + 1, sizeof *t->best);
+    if (!t->best)
+        return short_of_memory(t);
+    for (int i = 0; i < t->model->nvars; i++)
+        if (t->model->vars[i].kind != VARIABLE_OPTIMIZER) {
+            t->best[i] = tensor_new(&t->model->vars[i].type);
+            if (!t->best[i].data)
+                return short_of_memory(t);
+        }
+    t->info.best = t->best;
+    return true;
 }
 
 static bool
 prepare(struct training *t)
 {
     t->shuffled = t->options->shuffle && t->options->batch < t->set->rows;
-    return check_rows(t) && open_target(t) && resume(t) && make_buffers(t) && (make_copy(t), true) && open_tables(t);
+    return check_rows(t) && check_stop(t) && make_best(t) && open_target(t) && resume(t) && make_buffers(t) && (make_copy(t), true) && open_tables(t);
 }
 
 /* ---- one step ---- */
@@ -216,6 +291,8 @@ rewind_to_step(struct training *t)
         return false;
     for (int i = 0; i < t->model->nvars; i++)
         memcpy(t->model->values[i].data, t->copy[i], (size_t)tensor_bytes(&t->model->values[i]));
+    if (!take_streams(t))
+        return false;
     while (at.step < t->at.step)
         if (!run_step(t, &at, &loss) || !isfinite(loss))
             return false;
@@ -275,6 +352,7 @@ save(struct training *t)
 {
     if (!t->options->save || t->saved_step == t->at.step)
         return true;
+    keep_streams(t);
     if (!variables_sound(t) || !checkpoint_save(t->options->save, t->model, &t->at, t->diag))
         return point_at_last_good(t);
     t->saved_step = t->at.step;
@@ -285,6 +363,7 @@ static struct train_report
 report_of(struct training *t, int64_t epoch)
 {
     return (struct train_report){.epoch = epoch + 1, .epochs = t->options->epochs, .step = t->at.step,
+                                 .run = t->start.run, .fold = t->start.fold,
                                  .rows_done = t->at.epoch_rows,
                                  .rows = t->rows, .loss = t->at.loss_sum / t->at.loss_weight, .lr = t->program->lr,
                                  .seconds = seconds_since(&t->epoch_start)};
@@ -293,20 +372,45 @@ report_of(struct training *t, int64_t epoch)
 static bool
 evaluate(struct training *t)
 {
-    if (!t->valid_set)
-        return true;
     struct step_numbers numbers = {t->at.step, t->at.epoch, t->at.seed};
     int64_t batch = t->options->eval_batch ? t->options->eval_batch : t->options->batch;
-    return evaluate_set(t->model, t->program, t->valid_set, batch, &numbers, EVALUATE_LOSS | EVALUATE_METRICS, &t->valid,
-                        t->diag);
+    return (!t->options->train_metrics
+            || evaluate_set(t->model, t->program, t->set, batch, &numbers, EVALUATE_METRICS, &t->trained, t->diag))
+        && (!t->valid_set || evaluate_set(t->model, t->program, t->valid_set, batch, &numbers,
+                                          EVALUATE_LOSS | EVALUATE_METRICS, &t->valid, t->diag));
+}
+
+/* Notes what `stop` watches, and keeps the weights if they are the best so far. */
+static void
+watch_best(struct training *t, const struct train_report *r)
+{
+    const struct early_stop *stop = &t->options->early;
+    struct stop_sources from = {t->model, r->loss, r->trained, r->valid};
+    double value;
+    if (!stop->patience || !stop_value(stop, &from, &value) || !stop_improves(stop, value, &t->at))
+        return;
+    for (int i = 0; t->best && i < t->model->nvars; i++)
+        if (t->best[i].data)
+            memcpy(t->best[i].data, t->model->values[i].data, (size_t)tensor_bytes(&t->best[i]));
+}
+
+/* In memory alone: the checkpoint holds both, and a training that goes on needs the last ones. */
+static bool
+restore_best(struct training *t)
+{
+    if (!t->best || !t->at.best_epoch)
+        return false;
+    for (int i = 0; i < t->model->nvars; i++)
+        if (t->best[i].data)
+            memcpy(t->model->values[i].data, t->best[i].data, (size_t)tensor_bytes(&t->best[i]));
+    return true;
 }
 
 static void
 add_history(struct training *t, const struct train_report *r)
 {
-    const struct train_options *o = t->options;
-    struct epoch_row row = {.run = o->run ? o->run : 1, .fold = o->fold ? o->fold : 1, .epoch = r->epoch, .step = r->step,
-                            .loss = r->loss, .valid = r->valid, .lr = r->lr, .seconds = round(r->seconds * 1e3) / 1e3};
+    struct epoch_row row = {.run = r->run, .fold = r->fold, .epoch = r->epoch, .step = r->step,
+                            .loss = r->loss, .trained = r->trained, .valid = r->valid, .lr = r->lr, .seconds = round(r->seconds * 1e3) / 1e3};
     history_add(&t->history, t->model, t->columns, &row);
 }
 
@@ -318,19 +422,32 @@ signal_seen(const struct training *t)
     return t->options->stop ? *t->options->stop : 0;
 }
 
+/* The order of the current epoch's rows. */
+static bool
+begin_order(struct training *t)
+{
+    struct streams *streams = t->options->streams;
+    if (!streams)
+        return !t->shuffled || shuffle_order(t->at.seed, t->at.epoch, t->set->rows, t->order);
+    if (!t->at.epoch_rows)
+        stream_epoch(streams, t->options->shuffle);
+    return !t->shuffled || stream_order(streams, t->set->rows, t->order);
+}
+
 /* The steps that are left of the current epoch, or those up to a signal. */
 static bool
 run_steps(struct training *t)
 {
     clock_gettime(CLOCK_MONOTONIC, &t->epoch_start);
-    if (t->shuffled && !shuffle_order(t->at.seed, t->at.epoch, t->set->rows, t->order))
+    if (!begin_order(t))
         return short_of_memory(t);
+    keep_streams(t);
     keep_copy(t);
     while (t->at.epoch_rows < t->rows && !signal_seen(t)) {
         double loss;
         if (!run_step(t, &t->at, &loss))
             return false;
-        steps_add(&t->steps, t->at.step + !isfinite(loss), t->model->loss_elem, loss);
+        steps_add(&t->steps, &t->start, t->at.step + !isfinite(loss), t->model->loss_elem, loss);
         if (!isfinite(loss))
             return report_bad_loss(t, loss);
         if (t->callbacks->on_step) {
@@ -346,14 +463,16 @@ static bool
 finish_epoch(struct training *t)
 {
     struct train_report report = report_of(t, t->at.epoch);
-    report.loss = number_round(t->model->loss_elem, report.loss);
+    report.loss = t->loss = number_round(t->model->loss_elem, report.loss);
     t->at.epoch++;
     t->at.epoch_rows = 0;
     t->at.loss_sum = t->at.loss_weight = 0;
     if (!evaluate(t))
         return false;
+    report.trained = t->options->train_metrics ? &t->trained : NULL;
     report.valid = t->valid_set ? &t->valid : NULL;
     report.seconds = seconds_since(&t->epoch_start);
+    watch_best(t, &report);
     add_history(t, &report);
     if (!table_flush(&t->history, t->diag) || !table_flush(&t->steps, t->diag) || !save(t))
         return false;
@@ -365,7 +484,7 @@ finish_epoch(struct training *t)
 static bool
 run_epochs(struct training *t)
 {
-    while (t->at.epoch < t->options->epochs) {
+    while (!is_over(t)) {
         if (!run_steps(t))
             return false;
         if (t->at.epoch_rows < t->rows)
@@ -383,11 +502,15 @@ clean_up(struct training *t)
         free(t->buffers[i]);
     for (int i = 0; t->copy && i < t->model->nvars; i++)
         free(t->copy[i]);
+    for (int i = 0; t->best && i < t->model->nvars; i++)
+        tensor_free(&t->best[i]);
+    free(t->best);
     free(t->copy);
     free(t->buffers);
     free(t->inputs);
     free(t->order);
     evaluation_free(&t->valid);
+    evaluation_free(&t->trained);
     save_file_unlock(&t->lock);
 }
 
@@ -403,19 +526,25 @@ failure(struct training *t, int errors_before)
 int
 train_run(const struct model_info *model, struct program *program, const struct data_set_view *train,
           const struct data_set_view *valid, const struct train_options *options,
-          const struct train_callbacks *callbacks, struct diag *diag)
+          const struct train_callbacks *callbacks, struct train_result *out_result, struct diag *diag)
 {
-    struct training t = {.model = model, .program = program, .set = train, .valid_set = valid, .options = options,
-                         .callbacks = callbacks ? callbacks : &no_callbacks, .diag = diag, .saved_step = -1};
+    struct training t = {.info = *model, .program = program, .set = train, .valid_set = valid, .options = options,
+                         .callbacks = callbacks ? callbacks : &no_callbacks, .diag = diag, .saved_step = -1, .loss = NAN};
     int errors = diag->errors;
     unsigned before = float_enter();
+    t.model = &t.info;
     bool done = prepare(&t) && run_epochs(&t);
     /* Rows of steps before a failure are kept too. */
     bool closed = table_close(&t.history, diag);
     closed &= table_close(&t.steps, diag);
     float_leave(before);
-    int signal = done && closed && t.at.epoch < options->epochs ? signal_seen(&t) : 0;
+    int signal = done && closed && !is_over(&t) ? signal_seen(&t) : 0;
     int status = !done || !closed ? failure(&t, errors) : signal ? 128 + signal : STATUS_OK;
+    bool restored = status == STATUS_OK && restore_best(&t);
+    if (out_result)
+        *out_result = (struct train_result){.epoch = t.at.epoch, .step = t.at.step, .loss = t.loss, .restored = restored,
+                                            .stopped = stop_now(&options->early, &t.at),
+                                            .best = t.at.best, .best_epoch = t.at.best_epoch};
     clean_up(&t);
     return status;
 }

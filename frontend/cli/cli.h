@@ -1,6 +1,7 @@
 /* cli: what the commands share. */
 #ifndef NNC_FRONTEND_CLI_CLI_H
 #define NNC_FRONTEND_CLI_CLI_H
+#include "frontend/cli/draws.h"
 #include "frontend/cli/options.h"
 #include "frontend/cli/program.h"
 #include "frontend/data.h"
@@ -27,8 +28,10 @@ struct session {
         struct data_set_view view;
         bool exists;
     } train, valid;
+    struct draws draws;             /* of a convention's streams */
     struct model_info info;         /* with the variables' tensors */
     int64_t seed;
+    struct checkpoint_position at;  /* of the weights that were loaded; zeros if there are none, or not nnc's */
 };
 
 enum needs { NEEDS_TRAIN = 1, NEEDS_VALID = 2, TARGETS_OPTIONAL = 4 };
@@ -39,8 +42,12 @@ bool session_open(struct session *s, struct cli *cli);
 bool session_data(struct session *s, unsigned needs);
 /* Makes the variables with their initial values for the seed; loads |weights| (NULL: none) over them. */
 bool session_variables(struct session *s, const char *weights);
-/* The same with --weights, which a model that has weights needs. eval.c */
+/* The values of the variables that session_variables made, once more: initial ones for s->seed, and |weights| over them. */
+bool session_initialize(struct session *s, const char *weights);
+/* session_variables with --weights, which a model that has weights needs. eval.c */
 bool session_weights(struct session *s);
+/* The numbers of an evaluation of the weights that were loaded. eval.c */
+struct step_numbers session_numbers(const struct session *s);
 /* The program for --mode. */
 bool session_program(struct session *s, int64_t train_rows, int64_t eval_rows, bool outputs_only, struct program *out);
 void session_close(struct session *s);
@@ -55,6 +62,7 @@ bool session_inputs(struct session *s, const struct texts *inputs, struct set *o
 bool chosen_mode(const struct cli *cli, enum mode *out);
 /* The set of passes that --without names. */
 bool chosen_without(const struct cli *cli, uint32_t *out);
+enum gemm chosen_gemm(const struct cli *cli);
 struct code_options chosen_code(const struct cli *cli);
 /* Shows on the standard error how far the reading of a data file is, if that takes over a second; nothing with --quiet. reading.c */
 struct data_watch reading_watch(const struct cli *cli);

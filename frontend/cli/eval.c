@@ -68,6 +68,14 @@ session_weights(struct session *s)
     return session_variables(s, weights);
 }
 
+struct step_numbers
+session_numbers(const struct session *s)
+{
+    if (!s->at.rows)
+        return (struct step_numbers){.seed = s->seed};
+    return (struct step_numbers){s->at.step, s->at.epoch, s->at.seed};
+}
+
 int
 command_eval(struct cli *cli)
 {
@@ -75,12 +83,12 @@ command_eval(struct cli *cli)
     if (session_open(&s, cli)) {
         struct program program = {0};
         struct evaluation e = {0};
-        struct step_numbers numbers = {.seed = s.seed};
         if (!s.info.has_loss && !s.info.nmetrics)
             diag_subject(cli->diag, NOTHING_TO_EVALUATE, s.x->path);
         else if (session_data(&s, NEEDS_VALID) && session_weights(&s)) {
             int64_t batch = s.x->train.eval_batch, rows = batch < s.valid.view.rows ? batch : s.valid.view.rows;
             unsigned want = (s.info.has_loss ? EVALUATE_LOSS : 0) | (s.info.nmetrics ? EVALUATE_METRICS : 0);
+            struct step_numbers numbers = session_numbers(&s);
             unsigned before = float_enter();
             if (session_program(&s, 0, rows, false, &program) && evaluate_set(&s.info, &program, &s.valid.view, batch, &numbers, want, &e, cli->diag))
                 print_result(&s, &e, cli->options.format && !strcmp(cli->options.format, "json"));

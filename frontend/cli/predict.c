@@ -66,7 +66,7 @@ write_outputs(struct session *s, const struct set *set, const int *index, const 
 {
     struct program program = {0};
     struct evaluation e = {0};
-    struct step_numbers numbers = {.seed = s->seed};
+    struct step_numbers numbers = session_numbers(s);
     int64_t batch = s->x->train.eval_batch, rows = batch < set->view.rows ? batch : set->view.rows;
     struct model_info shown = s->info;
     shown.noutputs = shown.nshown;

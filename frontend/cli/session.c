@@ -53,6 +53,12 @@ chosen_without(const struct cli *cli, uint32_t *out)
     return true;
 }
 
+enum gemm
+chosen_gemm(const struct cli *cli)
+{
+    return cli->options.gemm && !strcmp(cli->options.gemm, "openblas") ? GEMM_OPENBLAS : GEMM_NNC;
+}
+
 struct code_options
 chosen_code(const struct cli *cli)
 {
@@ -302,14 +308,33 @@ memory_suffices(struct session *s)
 
 /* -- variables and program ------------------------------------------------------------------------------------------------------------- */
 
+/* The state of a convention's streams is a variable more: checkpoints hold it, and resuming needs it. */
+static bool
+add_streams_variable(struct session *s)
+{
+    struct model_info *m = &s->info;
+    struct variable *vars = ARENA_ARRAY(s->arena, struct variable, m->nvars + 1);
+    memcpy(vars, m->vars, sizeof *vars * (size_t)m->nvars);
+    struct type type = {.elem = ELEM_U8, .rank = 1, .dim = {(int64_t)streams_saved_size(s->draws.streams)}};
+    vars[m->nvars] = (struct variable){"nnc/streams", type, VARIABLE_OPTIMIZER, (struct place){0}};
+    m->values[m->nvars] = tensor_new(&type);
+    if (!m->values[m->nvars].data) {
+        diag_report(s->diag, OUT_OF_MEMORY, (struct place){0});
+        return false;
+    }
+    m->vars = vars;
+    m->nvars++;
+    return true;
+}
+
 bool
 session_variables(struct session *s, const char *weights)
 {
     struct model_info *m = &s->info;
+    m->digest = model_digest(s);
     if (!memory_suffices(s))
         return false;
-    m->digest = model_digest(s);
-    m->values = ARENA_ARRAY(s->arena, struct tensor, m->nvars + 1);
+    m->values = ARENA_ARRAY(s->arena, struct tensor, m->nvars + 2);
     for (int i = 0; i < m->nvars; i++) {
         m->values[i] = tensor_new(&m->vars[i].type);
         if (!m->values[i].data) {
@@ -317,12 +342,36 @@ session_variables(struct session *s, const char *weights)
             return false;
         }
     }
-    struct eager *e = eager_new(s->model, &s->x->train, m->values, GEMM_NNC, s->arena);
+    return session_initialize(s, weights);
+}
+
+static bool
+load_weights(struct session *s, const char *weights)
+{
+    const char *file = s->cli->options.names;
+    struct checkpoint_names names;
+    if (!file)
+        return checkpoint_load(weights, &s->info, CHECKPOINT_WEIGHTS, &s->at, s->diag);
+    return checkpoint_names_read(file, &s->info, s->arena, &names, s->diag) && checkpoint_load_named(weights, &s->info, &names, s->diag);
+}
+
+bool
+session_initialize(struct session *s, const char *weights)
+{
+    int64_t rows = s->train.exists ? (s->x->train.batch < s->train.view.rows ? s->x->train.batch : s->train.view.rows) : 0;
+    draws_close(&s->draws);
+    s->draws = (struct draws){0};
+    if (!draws_open(&s->draws, s->model, &s->x->facts, s->seed, rows, s->arena, s->diag))
+        return false;
+    s->x->model.step_draws = s->draws.step;
+    if (s->draws.streams && s->info.nvars == s->model->module->nvars && !add_streams_variable(s))
+        return false;
+    struct eager *e = eager_new(s->model, &s->x->train, s->info.values, GEMM_NNC, s->arena);
     unsigned before = float_enter();
-    bool ok = eager_initialize(e, s->seed, s->diag);
+    bool ok = eager_initialize(e, s->seed, s->draws.init, s->diag);
     float_leave(before);
     eager_free(e);
-    return ok && (!weights || checkpoint_load(weights, m, CHECKPOINT_WEIGHTS, NULL, s->diag));
+    return ok && (!weights || load_weights(s, weights));
 }
 
 static const char *const *
@@ -345,9 +394,12 @@ session_program(struct session *s, int64_t train_rows, int64_t eval_rows, bool o
     o.wait = cli->options.vector_width || cli->options.llvm_passes;
     o.no_cache = cli->options.no_cache;
     o.files = source_paths(s, &o.nfiles);
-    o.gemm = cli->options.gemm && !strcmp(cli->options.gemm, "openblas") ? GEMM_OPENBLAS : GEMM_NNC;
-    return chosen_mode(cli, &o.mode) && chosen_without(cli, &o.without) &&
-           program_new(s->model, &s->x->train, s->info.values, &o, s->arena, out, s->diag);
+    o.gemm = chosen_gemm(cli);
+    if (!chosen_mode(cli, &o.mode) || !chosen_without(cli, &o.without) ||
+        !program_new(s->model, &s->x->train, s->info.values, &o, s->arena, out, s->diag))
+        return false;
+    *out = draws_program(&s->draws, *out, s->arena);
+    return true;
 }
 
 void
@@ -363,4 +415,5 @@ session_close(struct session *s)
     }
     for (int i = 0; s->info.values && i < s->info.nvars; i++)
         tensor_free(&s->info.values[i]);
+    draws_close(&s->draws);
 }

@@ -1,5 +1,5 @@
 /* train: the training loop with a terminal around it. */
-#include "frontend/cli/cli.h"
+#include "frontend/cli/report.h"
 #include "runtime/progress.h"
 #include <math.h>
 #include <string.h>
@@ -8,31 +8,34 @@
 
 static volatile sig_atomic_t stop_signal;
 
+/* Asked once, a training ends after its step and saves; asked twice, it ends now. What is saved lies under another name until it is
+ * whole, so that nothing is lost. */
 static void
 on_signal(int number)
 {
-    if (stop_signal) { /* asked twice: now */
-        signal(number, SIG_DFL);
-        raise(number);
-    }
+    if (stop_signal)
+        _exit(128 + number);
     stop_signal = number;
 }
 
+/* A reader that went away and a file that may not grow are errors of a write, which do not end the training without a word. */
 static void
 catch_signals(void)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        struct sigaction old, new = {.sa_handler = on_signal};
+        struct sigaction old, new = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
         sigemptyset(&new.sa_mask);
         if (!sigaction(numbers[i], NULL, &old) && old.sa_handler != SIG_IGN)
             sigaction(numbers[i], &new, NULL);
     }
+    signal(SIGPIPE, SIG_IGN);
 }
 
 struct watcher {
     struct session *s;
     struct progress progress;
+    struct report report;
 };
 
 static void
@@ -56,7 +59,7 @@ explain_bad_loss(void *context, void *const *inputs, int64_t rows, const struct 
     struct session *s = w->s;
     progress_clear(&w->progress);
     const char *what = isnan(loss) ? "nan" : loss > 0 ? "inf" : "-inf";
-    struct eager *e = eager_new(s->model, &s->x->train, s->info.values, GEMM_NNC, s->arena);
+    struct eager *e = eager_new(s->model, &s->x->train, s->info.values, chosen_gemm(s->cli), s->arena);
     eager_watch(e);
     double again;
     bool ok = eager_train_step(e, inputs, rows, numbers, &again);
@@ -85,9 +88,24 @@ show_step(void *context, const struct train_report *report)
 }
 
 static void
-show_epoch(void *context, const struct train_report *report)
+after_epoch(void *context, const struct train_report *report)
 {
-    progress_epoch(&((struct watcher *)context)->progress, report);
+    struct watcher *w = context;
+    if (!w->s->cli->options.quiet)
+        progress_epoch(&w->progress, report);
+    report_epoch(&w->report, report);
+}
+
+static bool
+before_training(void *context, int64_t run, int64_t fold, const struct set *train, const struct set *valid)
+{
+    return report_start(&((struct watcher *)context)->report, run, fold);
+}
+
+static void
+after_training(void *context, int64_t run, int64_t fold, const struct evaluation *valid, const struct set *set)
+{
+    report_end(&((struct watcher *)context)->report, valid, set);
 }
 
 static int
@@ -99,32 +117,41 @@ terminal_columns(void)
     return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 20 ? size.ws_col : 80;
 }
 
+/* What `stop` watches if the file does not say: the valid data if there are any. */
+static struct early_stop
+early_stop_of(const struct session *s)
+{
+    struct early_stop stop = s->x->train.early;
+    if (!stop.on)
+        stop.on = s->valid.exists || s->x->train.folds ? "valid_loss" : "loss";
+    return stop;
+}
+
 static int
 run(struct session *s)
 {
     const struct options *o = &s->cli->options;
-    struct train_settings *t = &s->x->train;
-    int64_t train_rows = t->batch < s->train.view.rows ? t->batch : s->train.view.rows;
-    int64_t eval_rows = s->valid.exists ? (t->eval_batch < s->valid.view.rows ? t->eval_batch : s->valid.view.rows) : 0;
-    struct program program = {0};
-    int status = (int)STATUS_INPUT;
-    if (session_program(s, train_rows, eval_rows, false, &program)) {
-        struct train_options options = {.epochs = t->epochs, .batch = t->batch, .eval_batch = t->eval_batch, .shuffle = t->shuffle,
-                                        .drop_last = t->drop_last, .seed = s->seed, .save = o->save, .resume = o->resume, .history = o->history,
-                                        .history_no_time = o->history_no_time, .steps = o->steps, .stop = &stop_signal};
-        struct watcher w = {.s = s, .progress = {.out = stdout, .model = &s->info, .columns = terminal_columns()}};
-        struct train_callbacks callbacks = {.context = &w, .on_bad_loss = explain_bad_loss};
-        if (!o->quiet) {
-            callbacks.on_epoch = show_epoch;
-            if (w.progress.columns)
-                callbacks.on_step = show_step;
-        }
+    const struct train_settings *t = &s->x->train;
+    struct watcher w = {.s = s, .progress = {.out = stdout, .model = &s->info, .columns = terminal_columns()}};
+    struct trainings all = {
+        .options = {.epochs = t->epochs, .batch = t->batch, .eval_batch = t->eval_batch, .shuffle = t->shuffle, .drop_last = t->drop_last,
+                    .train_metrics = t->train_metrics && s->info.nmetrics, .early = early_stop_of(s), .save = o->save, .resume = o->resume,
+                    .loss_by_batch = s->x->facts.epoch_loss == EPOCH_LOSS_BY_BATCH,
+                    .history = o->history, .history_no_time = o->history_no_time, .steps = o->steps, .stop = &stop_signal},
+        .callbacks = {.context = &w, .on_bad_loss = explain_bad_loss, .on_epoch = after_epoch}, .quiet = o->quiet};
+    if (!o->quiet && w.progress.columns)
+        all.callbacks.on_step = show_step;
+    all.on_start = before_training;
+    all.on_end = o->report ? after_training : NULL;
+    int status = STATUS_INPUT;
+    if (report_open(&w.report, s, t->folds > 1 || t->runs > 1)) {
         catch_signals();
-        status = train_run(&s->info, &program, &s->train.view, s->valid.exists ? &s->valid.view : NULL, &options, &callbacks, s->diag);
+        status = trainings_run(s, &all);
         progress_clear(&w.progress);
+        if ((status == STATUS_OK || status > 128) && !report_write(&w.report))
+            status = s->diag->status;
     }
-    if (program.destroy)
-        program.destroy(program.self);
+    report_close(&w.report);
     return status;
 }
 
@@ -135,6 +162,8 @@ command_train(struct cli *cli)
     int status = STATUS_INPUT;
     if (cli->options.init && cli->options.resume)
         diag_subject(cli->diag, OPTIONS_TOGETHER, "nnc", "--init", "--resume");
+    if (cli->options.names && !cli->options.init)
+        diag_subject(cli->diag, OPTION_NEEDS, "nnc", "--names", "--init");
     if (!cli->diag->errors && session_open(&s, cli)) {
         if (!s.x->train.has_optimizer)
             diag_subject(cli->diag, NO_OPTIMIZER, s.x->path);

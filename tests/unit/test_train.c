@@ -12,12 +12,13 @@ TestSuite(train, .init = scratch_enter, .fini = scratch_leave);
 
 static struct linear l, other;
 static struct linear_set set, valid;
+static struct train_result result;
 
 static int
 run(struct linear *who, const struct train_options *options, const struct train_callbacks *callbacks)
 {
     return train_run(&who->model, &who->program, &set.view, valid.view.rows ? &valid.view : NULL, options, callbacks,
-                     &who->diag);
+                     &result, &who->diag);
 }
 
 static struct train_options

@@ -56,7 +56,7 @@ Test(train_memory, each_allocation_fails_in_turn)
     const struct train_callbacks callbacks = {.on_bad_loss = explain};
     struct train_options o = {.epochs = 2, .batch = 4, .shuffle = true, .save = "first"};
     linear_init(&l);
-    cr_assert_eq(train_run(&l.model, &l.program, &set.view, &valid.view, &o, NULL, &l.diag), STATUS_OK);
+    cr_assert_eq(train_run(&l.model, &l.program, &set.view, &valid.view, &o, NULL, NULL, &l.diag), STATUS_OK);
     o = (struct train_options){.epochs = 4, .batch = 4, .shuffle = true, .save = "w", .resume = "first", .history = "h",
                                .steps = "s"};
     int status = -1, handles = entries("/proc/self/fd"), succeeded = 0;
@@ -64,7 +64,7 @@ Test(train_memory, each_allocation_fails_in_turn)
         linear_init(&l);
         (void)!arena_alloc(&l.arena, 1); /* the messages' own memory is there */
         left = n;
-        status = train_run(&l.model, &l.program, &set.view, &valid.view, &o, &callbacks, &l.diag);
+        status = train_run(&l.model, &l.program, &set.view, &valid.view, &o, &callbacks, NULL, &l.diag);
         bool failed = left < 0;
         left = -1;
         succeeded += status == STATUS_OK && !failed;
