@@ -36,8 +36,8 @@ flag_argument(const struct call *x, int i, bool otherwise, bool *out)
     return !x->arg[i] || value_truth(x->c, &x->arg[i]->value, out, argument_place(x, i));
 }
 
-static bool
-real_argument(const struct call *x, int i, double otherwise, double *out)
+bool
+argument_real(const struct call *x, int i, double otherwise, double *out)
 {
     *out = otherwise;
     if (!x->arg[i])
@@ -452,39 +452,6 @@ CAST_TO(i64, ELEM_I64)
 CAST_TO(u8, ELEM_U8)
 CAST_TO(bool, ELEM_BOOL)
 
-/* -- random numbers --------------------------------------------------------------------------------------------------------------- */
-
-/* The stream of a draw: a hash (FNV-1a) of its purpose, path and ordinal, so that an unrelated line changes none. */
-static uint64_t
-stream_number(struct checker *c)
-{
-    uint64_t h = 0xcbf29ce484222325;
-    const char *purpose = c->purpose == FOR_INIT ? "init/" : "draw/";
-    for (const char *p = purpose; *p; p++)
-        h = (h ^ (unsigned char)*p) * 0x100000001b3;
-    for (int i = 0; i < c->path_length; i++)
-        h = (h ^ (unsigned char)c->path[i]) * 0x100000001b3;
-    return (h ^ (uint64_t)c->draws++) * 0x100000001b3;
-}
-
-static struct value
-random_numbers(const struct call *x)
-{
-    struct type type;
-    enum elem e = x->c->frame ? x->c->frame->elem : ELEM_F32;
-    struct attr attr = {0};
-    if (!value_shape(x->c, &x->arg[0]->value, x->b->op == OP_RANDOM_BITS ? ELEM_I32 : e, true, &type, argument_place(x, 0)) ||
-        !real_argument(x, 1, 0, &attr.stream.from) || !real_argument(x, 2, 1, &attr.stream.to))
-        return value_error();
-    if (!x->c->seed) {
-        report(x->c, RANDOM_MISPLACED, x->at, x->b->name);
-        return value_error();
-    }
-    attr.stream.stream = stream_number(x->c);
-    struct node *in[2] = {x->c->seed, x->c->step ? x->c->step : graph_whole(x->c->graph, ELEM_I64, 0)};
-    return call_node(x, x->b->op, 2, in, &attr, &type);
-}
-
 /* -- weights ------------------------------------------------------------------------------------------------------------------------ */
 
 static struct value
@@ -597,10 +564,14 @@ static const struct builtin builtins[] = {
     {"i64", {"x"}, 1, to_i64, OP_CAST, false},
     {"u8", {"x"}, 1, to_u8, OP_CAST, false},
     {"bool", {"x"}, 1, to_bool, OP_CAST, false},
-    {"random_bits", {"shape"}, 1, random_numbers, OP_RANDOM_BITS, false},
-    {"random_uniform", {"shape", "low", "high"}, 1, random_numbers, OP_RANDOM_UNIFORM, false},
-    {"random_normal", {"shape", "mean", "deviation"}, 1, random_numbers, OP_RANDOM_NORMAL, false},
-    {"random_truncated_normal", {"shape", "mean", "deviation"}, 1, random_numbers, OP_RANDOM_TRUNCATED_NORMAL, false},
+    {"random_bits", {"shape"}, 1, builtin_random, OP_RANDOM_BITS, false},
+    {"random_uniform", {"shape", "low", "high"}, 1, builtin_random, OP_RANDOM_UNIFORM, false},
+    {"random_normal", {"shape", "mean", "deviation"}, 1, builtin_random, OP_RANDOM_NORMAL, false},
+    {"random_truncated_normal", {"shape", "mean", "deviation"}, 1, builtin_random, OP_RANDOM_TRUNCATED_NORMAL, false},
+    {"random_keep", {"shape", "rate"}, 2, builtin_keep, OP_RANDOM_UNIFORM, false},
+    {"logits_of", {"p"}, 1, builtin_logits_of, OP_COUNT, false},
+    {"has_logits", {"p"}, 1, builtin_has_logits, OP_COUNT, false},
+    {"size_of", {"x"}, 1, builtin_size_of, OP_COUNT, false},
     {"stop_gradient", {"x"}, 1, stop_gradient, OP_STOP, false},
     {"weight", {"shape", "init"}, 2, weight, OP_VAR, true},
 /* every elementwise operation with the CALLABLE flag that has no row above */

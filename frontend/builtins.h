@@ -32,6 +32,12 @@ bool argument_axis(const struct call *x, int i, int rank, int64_t *out);
 struct value call_node(const struct call *x, enum op op, int nin, struct node *const *in, const struct attr *attr,
                        const struct type *given);
 
+/* Argument |i| as a number known at compile time, |otherwise| if it was not given. */
+bool argument_real(const struct call *x, int i, double otherwise, double *out);
+
+/* builtins_random.c */
+builtin_fn builtin_random, builtin_keep, builtin_logits_of, builtin_has_logits, builtin_size_of;
+
 /* builtins_array.c */
 builtin_fn builtin_along;   /* sort, argsort, cumsum, flip */
 builtin_fn builtin_slice, builtin_conv, builtin_qr;

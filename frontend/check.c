@@ -105,26 +105,70 @@ unused_settings(struct checker *c)
         }
 }
 
+static bool
+is_word(const struct ast *s, const char *word)
+{
+    return s->kind == AST_WORD && !strcmp(s->text, word);
+}
+
 /* -- sections -------------------------------------------------------------------------------------------------------------------------- */
 
+/* The definitions and facts of a convention's file, whose definitions hide the prelude's. */
+static void
+load_convention(struct checker *c, int file)
+{
+    struct ast_file tree = parse_file(c->sources, file, c->diag);
+    for (int i = 0; tree.block && i < tree.block->nbody; i++) {
+        const struct ast *s = tree.block->body[i];
+        if (s->kind == AST_DEFINITION)
+            define(c, s, file);
+        else if (s->kind == AST_SECTION && !strcmp(s->text, "convention"))
+            run_convention(c, s);
+        else if (!is_word(s, "const"))
+            diag_report(c->diag, CONVENTION_ONLY, s->place);
+    }
+    for (int i = 0; tree.block && i < tree.block->nbody; i++)
+        if (is_word(tree.block->body[i], "const"))
+            run_const(c, tree.block->body[i]);
+}
+
+static void
+unknown_convention(struct checker *c, const char *name, struct place at, bool forced)
+{
+    static const char *const names[] = {"nnc", "keras", "torch"};
+    if (forced)
+        diag_subject(c->diag, FOLLOW_UNKNOWN, "--follow", name);
+    else
+        diag_report(c->diag, FOLLOW_UNKNOWN, at, name);
+    const char *near = nearest_name(name, names, 3);
+    if (near)
+        diag_report(c->diag, HELP_DID_YOU_MEAN, (struct place){0}, near);
+}
+
+/* follow keras, or follow "mine.nn"; --follow takes either. */
 static void
 run_follow(struct checker *c, const struct ast *s, const char *forced)
 {
-    const char *name = s && s->nargs == 1 && s->args[0].value && s->args[0].value->kind == AST_NAME ? s->args[0].value->text : NULL;
-    struct place at = s ? s->place : (struct place){0};
-    if (s && !name) {
-        diag_report(c->diag, FOLLOW_FORM, at);
+    const struct ast *e = s && s->nargs == 1 && !s->args[0].name ? s->args[0].value : NULL;
+    if (s && (!e || (e->kind != AST_NAME && e->kind != AST_STRING))) {
+        diag_report(c->diag, FOLLOW_FORM, s->place);
         return;
     }
-    if (forced)
-        name = forced;
-    if (!name)
+    const char *name = forced ? forced : e ? e->text : NULL, *text;
+    size_t length;
+    if (!name || !strcmp(name, "nnc"))
         return;
-    if (strcmp(name, "nnc") && strcmp(name, "keras")) {
-        if (forced)
-            diag_subject(c->diag, FOLLOW_UNKNOWN, "--follow", name);
-        else
-            diag_report(c->diag, FOLLOW_UNKNOWN, s->args[0].place, name);
+    size_t end = strlen(name);
+    bool is_file = forced ? end > 3 && !strcmp(name + end - 3, ".nn") : e->kind == AST_STRING;
+    if (is_file) {
+        const char *path = forced || name[0] == '/' ? name : arena_printf(c->arena, "%s%s", c->x->folder, name);
+        int file = source_read(c->sources, path, c->diag);
+        if (file)
+            load_convention(c, file);
+    } else if (convention_text(name, &text, &length))
+        load_convention(c, source_add(c->sources, arena_printf(c->arena, "%s.nn", name), text, length));
+    else {
+        unknown_convention(c, name, e ? e->place : (struct place){0}, forced);
         return;
     }
     c->x->follow = name;
@@ -146,12 +190,6 @@ find_section(struct checker *c, const char *word)
         found = s;
     }
     return found;
-}
-
-static bool
-is_word(const struct ast *s, const char *word)
-{
-    return s->kind == AST_WORD && !strcmp(s->text, word);
 }
 
 /* -- includes ---------------------------------------------------------------------------------------------------------------------------- */
@@ -275,7 +313,8 @@ experiment_check(struct arena *arena, struct sources *sources, const char *path,
     const char *slash = strrchr(path, '/');
     *x = (struct experiment){.arena = arena, .sources = sources, .path = path, .follow = "nnc",
                              .folder = slash ? arena_text(arena, path, (size_t)(slash - path + 1)) : ""};
-    x->train = (struct train_settings){.batch = 32, .epochs = 1, .shuffle = true};
+    x->train = (struct train_settings){.batch = 32, .epochs = 1};
+    facts_default(&x->facts);
     if (!(x->file = source_read(sources, path, diag)) || !load_prelude(c))
         return NULL;
     x->tree = parse_file(sources, x->file, diag);
@@ -287,6 +326,7 @@ experiment_check(struct arena *arena, struct sources *sources, const char *path,
     c->graph = graph_new(arena, "file");
     c->purpose = FOR_INIT;
     run_top(c, follow);
+    x->train.shuffle = x->facts.shuffle;
     x->data = find_section(c, "data");
     const struct ast *model = find_section(c, "model"), *train = find_section(c, "train");
     if (!model && !diag->errors)

@@ -225,6 +225,14 @@ struct saved { struct graph *graph; struct node **vars; int vars_size; struct no
 struct saved begin_graph(struct checker *c, struct graph *g, enum purpose purpose);
 void end_graph(struct checker *c, const struct saved *s);
 
+/* -- conventions (convention.c) ---------------------------------------------------------------------------------------------------------- */
+
+void facts_default(struct facts *f);
+/* The facts of a section `convention NAME { ... }`. */
+void run_convention(struct checker *c, const struct ast *section);
+/* The text of a convention that is part of the program; false if there is none of that name. nnc is the prelude itself. */
+bool convention_text(const char *name, const char **out_text, size_t *out_length);
+
 /* -- the primitives (builtins.c) ---------------------------------------------------------------------------------------------------------------- */
 
 const struct builtin *builtin_find(const char *name);

@@ -40,14 +40,20 @@ bound_index(struct checker *c, const struct node *index, int64_t dim, struct pla
             m->bound[i] = dim;
 }
 
-/* Inputs are built while the body runs, the three numbers behind them; step and epoch may be used before. So the numbers come first and are
- * moved behind afterwards. */
+/* Inputs are built while the body runs; step and epoch may be used before. So the three numbers come first and stand behind the model's inputs
+ * afterwards, with what the streams of a convention draw behind them. */
 static void
-numbers_last(struct graph *g)
+order_inputs(struct graph *g, int ninputs)
 {
-    struct node *numbers[3] = {g->inputs[0], g->inputs[1], g->inputs[2]};
-    memmove(g->inputs, g->inputs + 3, sizeof *g->inputs * (size_t)(g->ninputs - 3));
-    memcpy(g->inputs + g->ninputs - 3, numbers, sizeof numbers);
+    struct node **order = ARENA_ARRAY(g->arena, struct node *, g->ninputs);
+    int n = 0, draws = ninputs + 3;
+    for (int i = 3; i < g->ninputs; i++)
+        if (g->inputs[i]->type.rank && n < ninputs && strncmp(g->inputs[i]->attr->name.name, "draw.", 5))
+            order[n++] = g->inputs[i];
+        else
+            order[draws++] = g->inputs[i];
+    memcpy(order + n, g->inputs, 3 * sizeof *order);
+    memcpy(g->inputs, order, sizeof *order * (size_t)g->ninputs);
     for (int i = 0; i < g->ninputs; i++) {
         struct attr attr = *g->inputs[i]->attr;
         attr.name.index = i;
@@ -88,7 +94,7 @@ run_pass(struct checker *c, const struct ast *section, const char *suffix, bool 
     path_restore(c, 0);
     add_numbers(c);
     run_block(c, section->child[0]);
-    numbers_last(c->graph);
+    order_inputs(c->graph, c->x->model.ninputs);
 }
 
 /* What the metrics use besides the model's outputs is an output of the evaluation, too. */

@@ -549,6 +549,11 @@ check_suspects(struct checker *c, struct node *root)
         if (s->node->id > root->id || c->graph->nodes[s->node->id] != s->node || !reached[s->node->id] || s->reported)
             continue;
         s->reported = true;
+        if (c->x->facts.loss_shapes == LOSS_SHAPES_BROADCAST) {
+            if (c->training)
+                diag_report(c->diag, ROWS_BROADCAST, s->place, s->message);
+            return;
+        }
         diag_report(c->diag, ROWS_AGAINST_ROWS, s->place, s->message);
         diag_report(c->diag, HELP_TEXT, (struct place){0}, s->help);
         diag_report(c->diag, NOTE_CONVENTIONS_BROADCAST, (struct place){0});
@@ -593,6 +598,8 @@ static void
 run_loss(struct checker *c, const struct ast *s)
 {
     const char *name;
+    if (!c->training && c->x->facts.valid_penalty == VALID_PENALTY_OMIT && !strcmp(s->text, "penalty"))
+        return;
     struct node *n = scalar(c, s, s->text, &name);
     if (n)
         *ARENA_PUSH(c->arena, c->losses, c->nlosses, c->losses_cap) = n;

@@ -422,5 +422,5 @@ check_train(struct checker *c, const struct ast *section)
             run_statement(c, t, set);
     }
     if (!t->eval_batch)
-        t->eval_batch = t->batch;
+        t->eval_batch = c->x->facts.valid_batch == VALID_BATCH_WHOLE ? INT32_MAX : t->batch;
 }

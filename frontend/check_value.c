@@ -377,6 +377,33 @@ matrix_product(struct checker *c, const struct value *a, const struct value *b, 
     return value_tensor(build(c, OP_MATMUL, 2, in, &attr, NULL, at));
 }
 
+/* Whether a loss or metric statement is being evaluated. */
+static bool
+judges(const struct checker *c)
+{
+    for (const struct frame *f = c->frame; f; f = f->caller)
+        if (f->word && (!strcmp(f->word, "loss") || !strcmp(f->word, "metric")))
+            return true;
+    return false;
+}
+
+/* Keras' way with [N] against [N, 1] in a loss: the last axis is dropped. */
+static void
+squeeze_columns(struct checker *c, struct value v[2], struct place at)
+{
+    if (c->x->facts.loss_shapes != LOSS_SHAPES_SQUEEZE || v[0].kind != VALUE_TENSOR || v[1].kind != VALUE_TENSOR || !judges(c))
+        return;
+    for (int i = 0; i < 2; i++) {
+        struct type column = v[i].node->type, other = v[!i].node->type;
+        if (column.rank != other.rank + 1 || column.dim[column.rank - 1] != 1 || !type_has_rows(&other))
+            continue;
+        column.dim[--column.rank] = 0;
+        other.elem = column.elem;
+        if (type_equal(&column, &other))
+            v[i] = value_tensor(build(c, OP_RESHAPE, 1, &v[i].node, NULL, &column, at));
+    }
+}
+
 struct value
 binary_values(struct checker *c, int op, const struct value *a, const struct value *b, struct place at)
 {
@@ -404,6 +431,7 @@ binary_values(struct checker *c, int op, const struct value *a, const struct val
     while (row->op != op)
         row++;
     struct value v[2] = {*a, *b};
+    squeeze_columns(c, v, at);
     enum elem e;
     bool is_number;
     if (op == AST_AND || op == AST_OR)

@@ -190,7 +190,7 @@ lower_train(const struct model *m, const struct train_settings *t, struct graph 
     g->place = m->optimizer_place;
     g->inner = (struct place){0};
     clip(t, g, n, grads);
-    struct node *rate = NULL, *step = g->inputs[g->ninputs - 3], *epoch = g->inputs[g->ninputs - 2];
+    struct node *rate = NULL, *step = g->inputs[m->ninputs], *epoch = g->inputs[m->ninputs + 1];
     for (int i = 0; i < n; i++) {
         struct node *r = update_weight(m, g, var[i], grads[i], step, epoch, vars);
         rate = rate ? rate : r;

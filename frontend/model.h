@@ -100,6 +100,7 @@ struct facts {
     enum { LOSS_SHAPES_ERROR, LOSS_SHAPES_SQUEEZE, LOSS_SHAPES_BROADCAST } loss_shapes; /* [N] against [N, 1] in a loss */
     enum { EPOCH_LOSS_BY_SAMPLE, EPOCH_LOSS_BY_BATCH } epoch_loss;
     enum { VALID_PENALTY_INCLUDE, VALID_PENALTY_OMIT } valid_penalty;
+    enum { VALID_BATCH_BATCH, VALID_BATCH_WHOLE } valid_batch; /* what eval_batch is unless train says it */
     bool shuffle;               /* unless train says it */
     const char *shuffle_order, *random, *dropout_stream; /* names of streams (runtime/streams) */
     bool logits_shortcut;

@@ -69,6 +69,7 @@ enum storage {
 };
 
 struct graph;
+struct remarks;
 struct node {
     uint16_t op;            /* enum op */
     uint16_t nin;
@@ -108,6 +109,7 @@ struct graph {
     /* Eager mode: called for each node as soon as it is built. A failure is recorded by the hook's owner. */
     void (*on_node)(void *context, struct node *n);
     void *on_node_context;
+    struct remarks *remarks; /* where passes write what they did (passes/explain.h); NULL: nobody asks */
     /* Set by plan. */
     int64_t max_rows;       /* rows of the largest batch; an input of plan */
     int64_t arena_bytes;    /* size of the arena at max_rows */

@@ -3,6 +3,7 @@
 #include "runtime/exec.h"
 #include "runtime/kernel_impl.h"
 #include <stdlib.h>
+#include <time.h>
 
 struct instruction {
     struct prepared *prepared;      /* or, if NULL, */
@@ -37,6 +38,7 @@ struct exec {
     struct kernel_context kernels;
     struct state states[STATES];
     int current;
+    struct kernel_times *times;     /* NULL: nobody watches */
 };
 
 /* A RESHAPE of a constant is that constant. */
@@ -278,6 +280,38 @@ run_code(struct exec *e, struct state *s)
     return true;
 }
 
+double
+kernel_clock(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return 1e9 * (double)t.tv_sec + (double)t.tv_nsec;
+}
+
+void
+exec_watch(struct exec *e, struct kernel_times *times)
+{
+    e->times = times;
+}
+
+static bool
+run_timed(struct exec *e, struct state *s)
+{
+    struct state one = *s;
+    for (int i = 0; i < s->count; i++) {
+        one.code = &s->code[i];
+        one.count = 1;
+        double start = kernel_clock();
+        bool ok = run_code(e, &one);
+        double end = kernel_clock();
+        *(op_info[s->code[i].node->op].class == CLASS_CONTRACT ? &e->times->contractions : &e->times->others) += end - start;
+        e->times->count++;
+        if (!ok)
+            return false;
+    }
+    return true;
+}
+
 bool
 exec_run(struct exec *e, void *const *inputs, int64_t rows)
 {
@@ -290,7 +324,7 @@ exec_run(struct exec *e, void *const *inputs, int64_t rows)
         }
         e->kernels.rows = rows;
     }
-    bool ok = s && run_code(e, s);
+    bool ok = s && (e->times ? run_timed(e, s) : run_code(e, s));
     float_leave(before);
     return ok;
 }

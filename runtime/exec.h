@@ -15,6 +15,15 @@ struct exec *exec_new(const struct graph *g, struct tensor *vars, enum gemm gemm
 bool exec_run(struct exec *e, void *const *inputs, int64_t rows);
 /* Output |index| of the graph after a run, valid until the next. */
 struct tensor exec_output(const struct exec *e, int index);
+/* Where the time of steps goes: nanoseconds, added up, each kernel's with about one reading of the clock in it. */
+struct kernel_times {
+    double contractions, others;
+    double memory;          /* eager mode: giving out memory */
+    int64_t count;          /* readings of the clock in these numbers */
+};
+/* From now on the kernels are timed; NULL: no longer. */
+void exec_watch(struct exec *e, struct kernel_times *times);
+double kernel_clock(void);  /* nanoseconds */
 /* The memory that value_address calls the arena. */
 void *exec_arena(const struct exec *e);
 void exec_free(struct exec *e);

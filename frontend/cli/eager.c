@@ -1,6 +1,7 @@
 /* eager: each node runs its kernel as soon as the builder has appended it; the graph is dropped after the step. */
 #include "frontend/cli/program.h"
 #include "passes/pass.h"
+#include "runtime/exec.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ struct eager {
     bool outputs_only;
     bool watch;
     const struct node *bad;
+    struct kernel_times *times;
     struct pending { struct tensor *var; const struct tensor *value; } *pending;
     int npending, pending_cap;
     const struct tensor **shown;
@@ -140,6 +142,14 @@ take_value(struct eager *e, struct node *n, struct tensor *t)
 }
 
 static void
+add_times(struct kernel_times *t, const struct node *n, double start, double middle)
+{
+    t->memory += middle - start;
+    *(op_info[n->op].class == CLASS_CONTRACT ? &t->contractions : &t->others) += kernel_clock() - middle;
+    t->count++;
+}
+
+static void
 on_node(void *context, struct node *n)
 {
     struct eager *e = context;
@@ -163,8 +173,13 @@ on_node(void *context, struct node *n)
         in = ARENA_ARRAY(&e->steps, const struct tensor *, n->nin);
     for (int i = 0; i < n->nin; i++)
         in[i] = n->in[i]->data;
+    double start = e->times ? kernel_clock() : 0;
     t->data = bytes < 0 ? NULL : pool_alloc(&e->pool, (size_t)bytes);
-    if (!t->data || !kernel_run(n, in, t, &e->kernels)) {
+    double middle = e->times ? kernel_clock() : 0;
+    bool ok = t->data && kernel_run(n, in, t, &e->kernels);
+    if (e->times)
+        add_times(e->times, n, start, middle);
+    if (!ok) {
         e->failed = true;
         return;
     }
@@ -193,7 +208,7 @@ eager_new(const struct model *m, const struct train_settings *t, struct tensor *
     arena_init(&e->steps, arena->oom);
     e->kernels.gemm = gemm;
     e->shown = ARENA_ARRAY(arena, const struct tensor *, m->nvalues + 1);
-    e->addresses = ARENA_ARRAY(arena, void *, m->ninputs + 3);
+    e->addresses = ARENA_ARRAY(arena, void *, m->ninputs + 3 + m->nstep_draws);
     return e;
 }
 
@@ -240,6 +255,12 @@ eager_watch(struct eager *e)
     e->bad = NULL;
 }
 
+void
+eager_times(struct eager *e, struct kernel_times *times)
+{
+    e->times = times;
+}
+
 const struct node *
 eager_first_bad(const struct eager *e)
 {
@@ -266,6 +287,8 @@ program_inputs(const struct model *m, void *const *inputs, const struct step_num
     buffer[m->ninputs] = (void *)&numbers->step;
     buffer[m->ninputs + 1] = (void *)&numbers->epoch;
     buffer[m->ninputs + 2] = (void *)&numbers->seed;
+    for (int i = 0; m->step_draws && i < m->nstep_draws; i++)
+        buffer[m->ninputs + 3 + i] = m->step_draws[i];
     return buffer;
 }
 
@@ -329,9 +352,12 @@ eager_metrics(void *self, const struct tensor *values, int64_t rows, double *out
 }
 
 bool
-eager_initialize(struct eager *e, int64_t seed, struct diag *diag)
+eager_initialize(struct eager *e, int64_t seed, void *const *draws, struct diag *diag)
 {
-    void *inputs[1] = {&seed};
+    void **inputs = ARENA_ARRAY(diag->arena, void *, e->model->ninit_draws + 1);
+    inputs[0] = &seed;
+    for (int i = 0; i < e->model->ninit_draws; i++)
+        inputs[1 + i] = draws[i];
     struct graph *g = eager_begin(e, inputs, 1);
     lower_init(e->model, g);
     if (e->failed) {

@@ -15,6 +15,7 @@
 #define DUMP GROUP_DUMP
 #define OPT GROUP_OPT
 #define FMT GROUP_FMT
+#define BENCH GROUP_BENCH
 
 const struct command commands[] = {
 #define COMMAND(id, operand, groups, help) {#id, operand, help, (groups) | ALL, command_##id},

@@ -271,7 +271,7 @@ static_new(const struct model *m, const struct train_settings *t, struct tensor 
     p->kernels.gemm = options->gemm;
     p->options.code.gemm = options->gemm;
     p->eager = eager_new(m, t, values, options->gemm, arena);
-    p->addresses = ARENA_ARRAY(arena, void *, m->ninputs + 3);
+    p->addresses = ARENA_ARRAY(arena, void *, m->ninputs + 3 + m->nstep_draws);
     p->outputs = ARENA_ARRAY(arena, struct tensor, m->eval->noutputs + 1);
     p->vars = ARENA_ARRAY(arena, void *, m->module->nvars + 1);
     for (int i = 0; i < m->module->nvars; i++)
@@ -315,14 +315,32 @@ choose_blas_kernels(void)
 }
 
 bool
+program_load_blas(struct diag *diag)
+{
+    choose_blas_kernels();
+    return blas_load(diag);
+}
+
+bool
+program_watch(struct program *p, struct kernel_times *times)
+{
+    if (p->train_step == eager_train_step) {
+        eager_times(p->self, times);
+        return true;
+    }
+    struct static_program *s = p->train_step == train_step ? p->self : NULL;
+    if (!s || !s->train_graph.exec || s->train_graph.run)
+        return false;
+    exec_watch(s->train_graph.exec, times);
+    return true;
+}
+
+bool
 program_new(const struct model *m, const struct train_settings *t, struct tensor *values, const struct program_options *options,
             struct arena *arena, struct program *out, struct diag *diag)
 {
-    if (options->gemm == GEMM_OPENBLAS) {
-        choose_blas_kernels();
-        if (!blas_load(diag))
-            return false;
-    }
+    if (options->gemm == GEMM_OPENBLAS && !program_load_blas(diag))
+        return false;
     if (options->mode != MODE_EAGER)
         return static_new(m, t, values, options, arena, out, diag);
     struct eager *e = eager_new(m, t, values, options->gemm, arena);

@@ -25,6 +25,12 @@ struct program_options {
 bool program_new(const struct model *m, const struct train_settings *t, struct tensor *values, const struct program_options *options,
                  struct arena *arena, struct program *out, struct diag *diag);
 
+/* Loads OpenBLAS with the kernels that fit the CPU. Reports and returns false if it is not there. */
+bool program_load_blas(struct diag *diag);
+struct kernel_times;
+/* From now on the parts of |p|'s steps are timed (runtime/exec.h); false if they cannot be told apart: in machine code. */
+bool program_watch(struct program *p, struct kernel_times *times);
+
 /* -- eager.c: a graph that runs while it is built ---------------------------------------------------------------------------------- */
 
 struct eager;
@@ -41,14 +47,15 @@ double eager_number(const struct node *n);
 /* From now on the first node whose value is not finite is remembered. */
 void eager_watch(struct eager *e);
 const struct node *eager_first_bad(const struct eager *e);
+void eager_times(struct eager *e, struct kernel_times *times);
 
 bool eager_train_step(void *self, void *const *inputs, int64_t rows, const struct step_numbers *numbers, double *out_loss);
 bool eager_eval_step(void *self, void *const *inputs, int64_t rows, const struct step_numbers *numbers, double *out_loss, const struct tensor **out_values);
 bool eager_metrics(void *self, const struct tensor *values, int64_t rows, double *out_metrics);
-/* Fills the variables with their initial values for |seed|. */
-bool eager_initialize(struct eager *e, int64_t seed, struct diag *diag);
+/* Fills the variables with their initial values for |seed|; |draws|: what a convention's streams gave the template's draws (draws.h). */
+bool eager_initialize(struct eager *e, int64_t seed, void *const *draws, struct diag *diag);
 void eager_outputs_only(struct eager *e);
 const double *eager_rate(const struct eager *e);
-/* The address list of a template's inputs: the model's, then step, epoch, seed. */
+/* The address list of a template's inputs: the model's, then step, epoch, seed, and the draws of a convention's streams. */
 void **program_inputs(const struct model *m, void *const *inputs, const struct step_numbers *numbers, void **buffer);
 #endif

@@ -1,0 +1,94 @@
+/* convention: whose defaults hold: a prelude file that holds what differs, and a block of facts that are no functions. */
+#include "frontend/check.h"
+#include <stddef.h>
+
+enum fact_kind { FACT_CHOICE, FACT_BOOL, FACT_NAME };
+
+/* The facts, with the words that each may take; the first stands for 0. */
+static const struct fact {
+    const char *name;
+    enum fact_kind kind;
+    size_t offset;
+    const char *words[4];
+} fact_rows[] = {
+    {"loss_shapes", FACT_CHOICE, offsetof(struct facts, loss_shapes), {"error", "squeeze", "broadcast", NULL}},
+    {"epoch_loss", FACT_CHOICE, offsetof(struct facts, epoch_loss), {"by_sample", "by_batch", NULL}},
+    {"valid_penalty", FACT_CHOICE, offsetof(struct facts, valid_penalty), {"include", "omit", NULL}},
+    {"valid_batch", FACT_CHOICE, offsetof(struct facts, valid_batch), {"batch", "whole", NULL}},
+    {"shuffle", FACT_BOOL, offsetof(struct facts, shuffle), {NULL}},
+    {"shuffle_order", FACT_NAME, offsetof(struct facts, shuffle_order), {NULL}},
+    {"random", FACT_NAME, offsetof(struct facts, random), {NULL}},
+    {"dropout_stream", FACT_NAME, offsetof(struct facts, dropout_stream), {NULL}},
+    {"logits_shortcut", FACT_BOOL, offsetof(struct facts, logits_shortcut), {NULL}},
+};
+enum { FACTS = sizeof fact_rows / sizeof *fact_rows };
+
+void
+facts_default(struct facts *f)
+{
+    *f = (struct facts){.shuffle = true, .shuffle_order = "nnc", .random = "nnc", .dropout_stream = "nnc"};
+}
+
+static bool
+set_fact(struct checker *c, const struct fact *row, const struct ast *value)
+{
+    void *field = (char *)&c->x->facts + row->offset;
+    const char *word = value->kind == AST_NAME ? value->text : NULL;
+    if (row->kind == FACT_BOOL && value->kind == AST_BOOL) {
+        *(bool *)field = value->whole != 0;
+        return true;
+    }
+    if (row->kind == FACT_NAME && word && stream_convention_find(word) >= 0) {
+        *(const char **)field = word;
+        return true;
+    }
+    for (int i = 0; row->kind == FACT_CHOICE && word && row->words[i]; i++)
+        if (!strcmp(row->words[i], word)) {
+            *(int *)field = i;
+            return true;
+        }
+    return false;
+}
+
+static void
+run_fact(struct checker *c, const struct ast *s)
+{
+    const char *names[FACTS];
+    for (int i = 0; i < FACTS; i++) {
+        names[i] = fact_rows[i].name;
+        if (s->kind != AST_WORD || strcmp(fact_rows[i].name, s->text))
+            continue;
+        if (s->nargs != 1 || !s->args[0].value || !set_fact(c, &fact_rows[i], s->args[0].value))
+            diag_report(c->diag, FACT_VALUE, s->place, s->text, expression_text(c, s->nargs ? s->args[0].value : NULL));
+        return;
+    }
+    if (s->kind != AST_WORD) {
+        diag_report(c->diag, STATEMENT_MISPLACED, s->place);
+        return;
+    }
+    diag_report(c->diag, UNKNOWN_STATEMENT, s->place, s->text);
+    const char *near = nearest_name(s->text, names, FACTS);
+    if (near)
+        diag_report(c->diag, HELP_DID_YOU_MEAN, (struct place){0}, near);
+}
+
+void
+run_convention(struct checker *c, const struct ast *section)
+{
+    for (int i = 0; i < section->child[0]->nbody; i++)
+        run_fact(c, section->child[0]->body[i]);
+}
+
+bool
+convention_text(const char *name, const char **out_text, size_t *out_length)
+{
+    static const struct { const char *name; const char *text; const unsigned *length; } built_in[] = {
+        {"keras", prelude_keras, &prelude_keras_length}, {"torch", prelude_torch, &prelude_torch_length}};
+    for (int i = 0; i < 2; i++)
+        if (!strcmp(name, built_in[i].name)) {
+            *out_text = built_in[i].text;
+            *out_length = *built_in[i].length;
+            return true;
+        }
+    return false;
+}
