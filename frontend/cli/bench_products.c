@@ -259,8 +259,8 @@ product_graph(struct session *s, const struct bench_product *p)
         a = (struct type){.elem = (uint8_t)p->elem, .rank = 3, .dim = {p->batch, m, ka}};
         b = (struct type){.elem = (uint8_t)p->elem, .rank = 3, .dim = {p->batch, k, n}};
     }
-    struct node *product = graph_matmul(g, graph_input(g, "a", &a), graph_input(g, "b", &b), p->transpose_a, p->transpose_b);
-    graph_output(g, "c", product);
+    struct node *left = graph_input(g, "a", &a), *right = graph_input(g, "b", &b);
+    graph_output(g, "c", graph_matmul(g, left, right, p->transpose_a, p->transpose_b));
     g->max_rows = 1;
     return passes_run(g, 0, PASS_PLAN, false, s->diag) ? g : NULL;
 }
