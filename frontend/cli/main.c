@@ -1,5 +1,7 @@
 /* main: finds the command, runs it, prints what it reported. */
 #include "frontend/cli/cli.h"
+#include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -37,9 +39,20 @@ run(struct cli *cli, int argc, char **argv)
     return cpu_check(cli->diag) ? command->run(cli) : STATUS_MACHINE;
 }
 
+/* A closed standard stream gets a descriptor on which it fails, so that no file of ours is taken for it. */
+static void
+keep_streams_closed(void)
+{
+    for (int i = 0; i <= 2; i++)
+        if (fcntl(i, F_GETFD) < 0 && open("/dev/null", i ? O_RDONLY : O_WRONLY) != i)
+            break;
+}
+
 int
 main(int argc, char **argv)
 {
+    keep_streams_closed();
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of its write */
     jmp_buf oom;
     struct arena arena;
     struct diag diag;
