@@ -49,6 +49,14 @@ intrinsic(struct gen *g, const char *name, int count, LLVMValueRef *operands)
     return LLVMBuildCall2(g->b, LLVMIntrinsicGetType(g->context, id, &t, 1), f, operands, (unsigned)count, "");
 }
 
+void
+intrinsic_void(struct gen *g, const char *name, LLVMTypeRef overload, int count, LLVMValueRef *operands)
+{
+    unsigned id = LLVMLookupIntrinsicID(name, strlen(name));
+    LLVMValueRef f = LLVMGetIntrinsicDeclaration(g->module, id, &overload, 1);
+    LLVMBuildCall2(g->b, LLVMIntrinsicGetType(g->context, id, &overload, 1), f, operands, (unsigned)count, "");
+}
+
 LLVMTypeRef
 memory_type(struct gen *g, enum elem e)
 {
@@ -123,6 +131,28 @@ block(struct gen *g, const char *part)
     const char *op = g->node ? op_info[g->node->op].text : "step";
     char *name = arena_printf(g->arena, "%s.%d.%s", op, g->node ? (int)g->node->id : 0, part);
     return LLVMAppendBasicBlockInContext(g->context, g->function, name);
+}
+
+struct function_state
+function_begin(struct gen *g, const char *name, LLVMTypeRef type)
+{
+    struct function_state back = {g->function, g->rows, LLVMGetInsertBlock(g->b), LLVMGetCurrentDebugLocation2(g->b)};
+    g->function = LLVMAddFunction(g->module, name, type);
+    LLVMSetLinkage(g->function, LLVMInternalLinkage);
+    for (int i = 0; i < g->nattributes; i++)
+        LLVMAddAttributeAtIndex(g->function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, g->attributes[i]);
+    LLVMSetCurrentDebugLocation2(g->b, NULL);
+    LLVMPositionBuilderAtEnd(g->b, block(g, "entry"));
+    return back;
+}
+
+void
+function_end(struct gen *g, const struct function_state *back)
+{
+    g->function = back->function;
+    g->rows = back->rows;
+    LLVMPositionBuilderAtEnd(g->b, back->block);
+    LLVMSetCurrentDebugLocation2(g->b, back->place);
 }
 
 LLVMValueRef

@@ -174,10 +174,12 @@ static void
 emit_kernel(struct gen *g, struct kernel *k, const struct node *n, int nout, const struct operands *o)
 {
     int count = 0;
-    LLVMTypeRef *types = ARENA_ARRAY(g->arena, LLVMTypeRef, nout + n->nin + 1);
+    LLVMTypeRef *types = ARENA_ARRAY(g->arena, LLVMTypeRef, nout + n->nin + 2);
     for (int i = 0; i < nout + n->nin; i++)
         if (i < nout ? o->out[i] : o->in[i - nout])
             types[count++] = g->pointer;
+    if (o->scratch)
+        types[count++] = g->pointer;
     types[count] = g->i64;
     k->type = LLVMFunctionType(g->nothing, types, (unsigned)count + 1, false);
     char *name = arena_printf(g->arena, "%s%s.%d", g->prefix, op_info[n->op].text, (int)n->id);
@@ -185,12 +187,14 @@ emit_kernel(struct gen *g, struct kernel *k, const struct node *n, int nout, con
     LLVMSetLinkage(k->function, LLVMInternalLinkage);
     add_function_attributes(g, k->function);
 
-    struct operands mine = {ARENA_ARRAY(g->arena, LLVMValueRef, nout), ARENA_ARRAY(g->arena, LLVMValueRef, n->nin + 1)};
+    struct operands mine = {ARENA_ARRAY(g->arena, LLVMValueRef, nout), ARENA_ARRAY(g->arena, LLVMValueRef, n->nin + 1), NULL};
     unsigned at = 0;
     for (int i = 0; i < nout; i++)
         mine.out[i] = o->out[i] ? LLVMGetParam(k->function, at++) : NULL;
     for (int i = 0; i < n->nin; i++)
         mine.in[i] = o->in[i] ? LLVMGetParam(k->function, at++) : NULL;
+    if (o->scratch)
+        mine.scratch = LLVMGetParam(k->function, at++);
     LLVMBasicBlockRef back = LLVMGetInsertBlock(g->b);
     LLVMValueRef step = g->function, rows = g->rows;
     g->function = k->function;
@@ -225,11 +229,13 @@ call_kernel(struct gen *g, const struct node *n, int nout, const struct operands
         emit_kernel(g, k, n, nout, o);
         g->functions = k;
     }
-    LLVMValueRef *args = ARENA_ARRAY(g->arena, LLVMValueRef, nout + n->nin + 1);
+    LLVMValueRef *args = ARENA_ARRAY(g->arena, LLVMValueRef, nout + n->nin + 2);
     unsigned count = 0;
     for (int i = 0; i < nout + n->nin; i++)
         if (i < nout ? o->out[i] : o->in[i - nout])
             args[count++] = i < nout ? o->out[i] : o->in[i - nout];
+    if (o->scratch)
+        args[count++] = o->scratch;
     args[count++] = g->rows;
     LLVMBuildCall2(g->b, k->type, k->function, args, count, "");
 }
@@ -276,16 +282,45 @@ result_nodes(struct gen *g, const struct node *n, int *out_count)
     return results;
 }
 
+/* Leaves the step with false if a runtime function did. */
+static void
+check_call(struct gen *g, LLVMValueRef done)
+{
+    LLVMBasicBlockRef failed = block(g, "failed"), on = block(g, "done");
+    LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntNE, done, LLVMConstInt(g->i32, 0, false), ""), on, failed);
+    LLVMPositionBuilderAtEnd(g->b, failed);
+    LLVMBuildRet(g->b, LLVMConstInt(g->i8, 0, false));
+    LLVMPositionBuilderAtEnd(g->b, on);
+}
+
+/* |bytes| that the kernel of the next call may use; NULL if it needs none. */
+static LLVMValueRef
+scratch_memory(struct gen *g, int64_t bytes)
+{
+    if (!bytes)
+        return NULL;
+    LLVMValueRef there = LLVMGetNamedFunction(g->module, "code_scratch"), args[] = {g->kernels, whole(g, bytes)};
+    LLVMTypeRef type = LLVMFunctionType(g->pointer, (LLVMTypeRef[]){g->pointer, g->i64}, 2, false);
+    if (!there)
+        there = LLVMAddFunction(g->module, "code_scratch", type);
+    LLVMValueRef memory = LLVMBuildCall2(g->b, type, there, args, 2, "");
+    LLVMValueRef done = LLVMBuildICmp(g->b, LLVMIntNE, memory, LLVMConstNull(g->pointer), "");
+    check_call(g, LLVMBuildZExt(g->b, done, g->i32, ""));
+    return memory;
+}
+
 static void
 emit_kernel_node(struct gen *g, const struct node *n)
 {
     int nout;
     const struct node **results = result_nodes(g, n, &nout);
-    struct operands o = {ARENA_ARRAY(g->arena, LLVMValueRef, nout), ARENA_ARRAY(g->arena, LLVMValueRef, n->nin + 1)};
+    struct operands o = {ARENA_ARRAY(g->arena, LLVMValueRef, nout), ARENA_ARRAY(g->arena, LLVMValueRef, n->nin + 1), NULL};
     for (int i = 0; i < nout; i++)
         o.out[i] = results[i] ? address_of(g, results[i]) : NULL;
     for (int i = 0; i < n->nin; i++)
         o.in[i] = takes_numbers(n) && node_is_number(n->in[i]) ? NULL : address_of(g, n->in[i]);
+    if (n->op == OP_MATMUL)
+        o.scratch = scratch_memory(g, matmul_scratch(g, n));
     if (stands_inline(n, nout, results))
         emit_group(g, n, &o);
     else
@@ -315,17 +350,6 @@ emit_result(struct gen *g, const struct node *n)
     const struct node *last = results[count == 1 ? 0 : n->attr->axis.axis];
     if (last != n)
         emit_copy(g, n, last);
-}
-
-/* Leaves the step with false if a runtime function did. */
-static void
-check_call(struct gen *g, LLVMValueRef done)
-{
-    LLVMBasicBlockRef failed = block(g, "failed"), on = block(g, "done");
-    LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntNE, done, LLVMConstInt(g->i32, 0, false), ""), on, failed);
-    LLVMPositionBuilderAtEnd(g->b, failed);
-    LLVMBuildRet(g->b, LLVMConstInt(g->i8, 0, false));
-    LLVMPositionBuilderAtEnd(g->b, on);
 }
 
 static void

@@ -50,6 +50,8 @@ LLVMValueRef splat(struct gen *g, LLVMValueRef scalar, int lanes);
 LLVMValueRef number(struct gen *g, enum elem e, double real, int64_t value, int lanes); /* a constant: real for floats */
 /* Overloaded by the first operand's type. */
 LLVMValueRef intrinsic(struct gen *g, const char *name, int count, LLVMValueRef *operands);
+/* The same for one that gives nothing. */
+void intrinsic_void(struct gen *g, const char *name, LLVMTypeRef overload, int count, LLVMValueRef *operands);
 LLVMTypeRef memory_type(struct gen *g, enum elem e);
 LLVMValueRef element(struct gen *g, LLVMValueRef base, enum elem e, LLVMValueRef index); /* the address of base[index] */
 /* |mask| is NULL or <lanes x i1>; lanes outside it are read as zero and not written. */
@@ -58,6 +60,15 @@ void store(struct gen *g, enum elem e, LLVMValueRef address, LLVMValueRef value,
 /* The mask of lanes i with i < count. */
 LLVMValueRef lanes_below(struct gen *g, LLVMValueRef count, int lanes);
 LLVMBasicBlockRef block(struct gen *g, const char *part);               /* "fused.12.part" at the end of the function */
+/* What was being emitted when another function began. */
+struct function_state {
+    LLVMValueRef function, rows;
+    LLVMBasicBlockRef block;
+    LLVMMetadataRef place;
+};
+/* An internal function of the module; g->rows is the caller's to set. */
+struct function_state function_begin(struct gen *g, const char *name, LLVMTypeRef type);
+void function_end(struct gen *g, const struct function_state *back);
 /* Calls a function of runtime.def, which returns an i32. */
 LLVMValueRef call_runtime(struct gen *g, const char *name, int count, LLVMValueRef *operands);
 void copy_bytes(struct gen *g, LLVMValueRef to, LLVMValueRef from, LLVMValueRef bytes);
@@ -166,11 +177,13 @@ void reduce_kinds(const struct type *t, uint32_t axes, uint8_t kind[RANK_MAX]);
 /* Emitters of kernels. out[i] is the address of result i (NULL: nobody reads it), in[i] that of operand i. */
 struct operands {
     LLVMValueRef *out, *in;
+    LLVMValueRef scratch;       /* of a contraction that needs some */
 };
 typedef void emit_fn(struct gen *g, const struct node *n, const struct operands *o);
 emit_fn emit_group;     /* MAP, CAST, BROADCAST, REDUCE, FUSED: emit_fused.c */
 emit_fn emit_arg;       /* ARGMAX, ARGMIN: emit_reduce.c */
 emit_fn emit_matmul;
+int64_t matmul_scratch(struct gen *g, const struct node *n); /* bytes that emit_matmul needs */
 emit_fn emit_transpose, emit_slice, emit_pad, emit_concat, emit_gather, emit_scatter_add, emit_one_hot;
 
 /* emit.c: the whole graph. Reports and returns false if a node cannot be compiled. */

@@ -1,4 +1,5 @@
 #include "codegen/runtime_calls.h"
+#include "runtime/kernel_impl.h"
 
 int32_t
 code_random(int32_t op, int32_t elem, uint64_t stream, double from, double to, int64_t count, const int64_t *seed,
@@ -38,4 +39,10 @@ code_kernel(const struct code_node *what, int64_t rows, const void *a, const voi
     struct tensor x = {type_at(&what->in[0], rows), (void *)a}, y = {type_at(&what->in[1], rows), (void *)b};
     struct tensor result = {type_at(&what->type, rows), out};
     return kernel_run(&n, (const struct tensor *const[]){&x, &y}, &result, k);
+}
+
+void *
+code_scratch(struct kernel_context *k, int64_t bytes)
+{
+    return kernel_scratch(k, (size_t)bytes);
 }

@@ -20,4 +20,6 @@ struct code_node {
 /* Runs its kernel for |rows| rows; |b| is NULL where there is one operand. */
 int32_t code_kernel(const struct code_node *n, int64_t rows, const void *a, const void *b, void *out,
                     struct kernel_context *k);
+/* |bytes| of the context's scratch memory, aligned to 64; NULL if memory is short. */
+void *code_scratch(struct kernel_context *k, int64_t bytes);
 #endif

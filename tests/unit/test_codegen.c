@@ -464,6 +464,47 @@ Test(codegen, matmul_long)
                 "  return %1 \"a\", %2 \"b\", %3 \"c\", %4 \"d\"\n}\n", 2, lengths, false);
 }
 
+/* Both operands are copied; the parts that are left over in each direction. */
+Test(codegen, matmul_large)
+{
+    struct fixture f;
+    setup(&f);
+    struct graph *g = planned(&f, "graph g(x: f32[N,2]) {\n"
+                                  "  var %a: f32[501,530] = \"a\"\n  var %b: f32[530,515] = \"b\"\n"
+                                  "  var %c: f32[530,501] = \"c\"\n  var %d: f32[515,530] = \"d\"\n"
+                                  "  %1 = matmul %a, %b : f32[501,515]\n  %2 = matmul %c, %b {transpose_a} : f32[501,515]\n"
+                                  "  %3 = matmul %a, %d {transpose_b} : f32[501,515]\n"
+                                  "  return %1 \"a\", %2 \"b\", %3 \"c\", x \"d\"\n}\n", 1, 1, true);
+    for (int width = 0; width <= 8; width += 8) {
+        struct code_options options = {.vector_width = width};
+        struct code *c = f.gen.compile(g, &options, &f.diag);
+        cr_assert(c, "%s", said(&f));
+        compare_runs(&f, g, f.gen.function(c), 1, &options);
+        f.gen.free(c);
+    }
+    teardown(&f);
+}
+
+/* Weight gradients: few columns with the lanes along the rows, one column, long chains. */
+Test(codegen, matmul_of_gradients)
+{
+    static const int64_t columns[] = {1, 2, 9, 10, 16, 17};
+    check_sized("graph g(x: f32[N,#]) {\n"
+                "  var %a: f32[530,33] = \"a\"\n  var %b: f32[530,#] = \"b\"\n  var %c: f32[530,70] = \"c\"\n"
+                "  var %w: f32[#,1] = \"w\"\n"
+                "  %1 = matmul %a, %b {transpose_a} : f32[33,#]\n  %2 = matmul %c, %b {transpose_a} : f32[70,#]\n"
+                "  %3 = matmul %a, %c {transpose_a} : f32[33,70]\n  %4 = matmul %b, %w : f32[530,1]\n"
+                "  %5 = matmul x, %w : f32[N,1]\n"
+                "  return %1 \"a\", %2 \"b\", %3 \"c\", %4 \"d\", %5 \"e\"\n}\n", 6, columns, false);
+}
+
+Test(codegen, matmul_of_one_column)
+{
+    static const int64_t lengths[] = {4, 8, 12, 100};
+    check_sized("graph g(x: f32[N,#]) {\n"
+                "  var %w: f32[#,1] = \"w\"\n  %1 = matmul x, %w : f32[N,1]\n  return %1 \"a\"\n}\n", 4, lengths, false);
+}
+
 Test(codegen, matmul_by_openblas)
 {
     struct fixture f;

@@ -1,0 +1,76 @@
+/* product: a contraction on its way to code; shared by emit_matmul.c (which kernel), emit_tile.c (register tiles),
+ * emit_pack.c (operands in another order) and emit_tail.c (what is done to a tile before it is stored). */
+#ifndef NNC_CODEGEN_PRODUCT_H
+#define NNC_CODEGEN_PRODUCT_H
+#include "codegen/emit.h"
+
+enum { ROWS_MAX = 24, VECTORS_MAX = 4 };
+
+struct tail;
+
+/* One contraction out of the batch, in elements: c[m, n] = X[m, k] Y[k, n], one number of X broadcast to each row of a
+ * tile, neighbouring numbers of Y in its lanes. */
+struct product {
+    struct gen *g;
+    enum elem elem;
+    struct size m, n, k;                /* rows of X, lanes of Y, length of the chains */
+    struct size x_row, x_k, y_lane, y_k, c_row;  /* the lanes of c lie side by side */
+    LLVMValueRef x, y, c;
+    int lanes, vectors, rows;           /* of a tile */
+    LLVMValueRef panel;                 /* of |block| by a tile's lanes; NULL: Y is read in place */
+    int64_t scratch;                    /* bytes */
+    LLVMValueRef memory;                /* which |scratch| stands for */
+    LLVMValueRef some;                  /* rows that are copied */
+    bool x_copied;                      /* X begins with the block of k */
+    int64_t block;                      /* of k; 0: all of it at once */
+    LLVMValueRef first, length;         /* of k, in the block that is being emitted */
+    bool whole_chains;                  /* there is one block */
+    bool prefetch;                      /* Y's rows ahead of their use */
+    struct tail *tail;                  /* NULL: none */
+};
+
+/* The part of a product that is being emitted. */
+struct piece {
+    int vectors;
+    LLVMValueRef mask[VECTORS_MAX];     /* NULL: all lanes */
+    LLVMValueRef lane;                  /* the first lane */
+};
+
+LLVMValueRef times(struct gen *g, LLVMValueRef index, struct size stride);
+LLVMValueRef moved(struct product *p, LLVMValueRef base, LLVMValueRef index, struct size stride);
+/* The elements of |s| for the greatest number of rows: what kernels are chosen for. */
+int64_t likely(const struct gen *g, struct size s);
+/* Registers of the machine, and how many of them hold a tile's accumulators. */
+int registers(const struct gen *g);
+int accumulators(const struct gen *g);
+
+/* emit_matmul.c: the pieces of lanes, one after the other; |count| of a piece's lanes exist. */
+typedef void piece_fn(struct product *p, struct piece *q, LLVMValueRef count);
+void constant_lanes(struct product *p, piece_fn *emit);
+/* A loop over blocks of k; it sets p->first and p->length, and ends with loop_end. */
+void begin_block(struct product *p, struct loop *l);
+
+/* emit_big.c */
+bool is_big(const struct product *p);
+void big_prepare(struct product *p);
+void emit_big(struct product *p);
+
+/* emit_tile.c */
+void emit_tile(struct product *p, const struct piece *q, LLVMValueRef row, int rows);
+void emit_rows(struct product *p, const struct piece *q);
+/* c of one column: a row a lane. */
+void emit_column(struct product *p);
+
+/* emit_pack.c: to[c * to_row + r] = from[r * from_row + c]. */
+void transpose(struct gen *g, enum elem e, LLVMValueRef from, LLVMValueRef from_row, LLVMValueRef to, LLVMValueRef to_row,
+               LLVMValueRef rows, LLVMValueRef columns);
+/* Copies |count| lanes of a block of k into the panel. */
+void fill_panel(struct product *p, const struct piece *q, LLVMValueRef count);
+
+/* emit_tail.c: the elementwise node |n| that takes the contraction's value as operand |at| and nobody else does. */
+struct tail *tail_new(struct gen *g, const struct node *n, int at, const struct operands *o);
+void tail_begin(struct gen *g, struct tail *t, const struct type *domain);
+void tail_tile(struct product *p, const struct piece *q, LLVMValueRef row, int rows,
+               LLVMValueRef acc[ROWS_MAX][VECTORS_MAX]);
+void tail_end(struct gen *g, struct tail *t);
+#endif
