@@ -3,12 +3,18 @@
  * Every node starts as a cluster of its own. Along the list each fusible node joins the cluster of each operand if the union
  * is a kernel: one domain (the shape over which it loops; numbers of rank 0 are a domain of their own, so that they are
  * computed once a step and not once an element), reductions over the same axes and used outside only, within the limits of
- * graph.h, and no way out of the union and back in, since such a group could stand nowhere in the list. Nothing is computed
- * twice: what is used outside as well becomes a result. Values keep their bits, since a body's operations are the same texts
+ * graph.h, and no way out of the union and back in, since such a group could stand nowhere in the list. Then clusters that do not
+ * depend on each other are joined if their common domain is small: the optimiser's updates of all biases are few kernels. Nothing is
+ * computed twice: what is used outside as well becomes a result. Values keep their bits, since a body's operations are the same texts
  * in the same order (numerics.md, items 1 and 4). stop_gradient has done its work by now and is passed by.
  * Needs: nothing. Keeps: values. Breaks: order, which it makes anew. */
-#include "passes/pass.h"
+#include "passes/explain.h"
 #include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Elements of a domain up to which starting a kernel costs more than what the values of a second one push out of the cache. */
+enum { SMALL_DOMAIN = 4096 };
 
 struct fuse {
     struct graph *g;
@@ -21,6 +27,7 @@ struct fuse {
     bool *is_output;
     int *seen;           /* by node id: the last search that saw it */
     int search;
+    int *noted;          /* by cluster: 1 + the last one whose border with it was noted */
     int *stack;
 };
 
@@ -220,6 +227,205 @@ find_clusters(struct fuse *f)
             try_join(f, f->nodes[i], f->nodes[i]->in[k]);
 }
 
+/* ---- clusters that do not depend on each other ---- */
+
+/* A cluster with its level, the most kernels on a way that leads to it (or from it, at the second look). Along any way the level rises
+ * from kernel to kernel, so clusters of one level are independent, and joining some of them leaves all levels right. */
+struct leveled {
+    struct node *node;  /* its first member */
+    int level;
+    uint32_t axes;      /* that it reduces */
+};
+
+static bool
+is_weightless(const struct node *n)
+{
+    uint8_t class = op_info[n->op].class;
+    return class == CLASS_LEAF || class == CLASS_EFFECT || n->op == OP_RESHAPE || n->op == OP_STOP;
+}
+
+/* Levels by cluster. |down|: of ways to it; else of ways from it. */
+static int *
+find_levels(const struct fuse *f, bool down)
+{
+    struct arena *arena = f->g->arena;
+    int *level = ARENA_ARRAY(arena, int, f->count + 1), *waiting = ARENA_ARRAY(arena, int, f->count + 1);
+    int *ready = ARENA_ARRAY(arena, int, f->count + 1), count = 0;
+    for (int i = 0; i < f->count; i++)
+        for (int k = 0; k < f->nodes[i]->nin; k++) {
+            int in = f->cluster[f->nodes[i]->in[k]->id];
+            if (in != f->cluster[i])
+                waiting[down ? f->cluster[i] : in]++;
+        }
+    for (int i = 0; i < f->count; i++)
+        if (f->cluster[i] == i && !waiting[i])
+            ready[count++] = i;
+    for (int at = 0; at < count; at++) {
+        int c = ready[at];
+        level[c] += !is_weightless(f->nodes[c]);
+        for (int id = c; id >= 0; id = f->next[id]) {
+            const struct node *n = f->nodes[id];
+            int ways = down ? f->users[id + 1] - f->users[id] : n->nin;
+            for (int k = 0; k < ways; k++) {
+                int other = f->cluster[down ? f->user[f->users[id] + k] : n->in[k]->id];
+                if (other == c)
+                    continue;
+                level[other] = level[c] > level[other] ? level[c] : level[other];
+                if (!--waiting[other])
+                    ready[count++] = other;
+            }
+        }
+    }
+    return level;
+}
+
+static bool
+has_small_domain(const struct node *n)
+{
+    const struct type *t = domain(n);
+    return is_fusible(n) && !type_has_rows(t) && type_count(t, 1) <= SMALL_DOMAIN;
+}
+
+static int
+by_kind(const void *a, const void *b)
+{
+    const struct leveled *x = a, *y = b;
+    const struct type *s = domain(x->node), *t = domain(y->node);
+    if (x->level != y->level)
+        return x->level - y->level;
+    if (s->rank != t->rank)
+        return s->rank - t->rank;
+    int order = memcmp(s->dim, t->dim, sizeof s->dim[0] * s->rank);
+    if (order)
+        return order;
+    if (x->axes != y->axes)
+        return x->axes < y->axes ? -1 : 1;
+    return x->node->id - y->node->id;
+}
+
+static bool
+may_stand_together(const struct leveled *a, const struct leveled *b)
+{
+    return a->level == b->level && type_same_shape(domain(a->node), domain(b->node)) && a->axes == b->axes;
+}
+
+static int
+join_level(struct fuse *f, bool down)
+{
+    const int *level = find_levels(f, down);
+    struct leveled *list = ARENA_ARRAY(f->g->arena, struct leveled, f->count + 1);
+    int count = 0, joined = 0;
+    for (int i = 0; i < f->count; i++)
+        if (f->cluster[i] == i && has_small_domain(f->nodes[i]))
+            list[count++] = (struct leveled){f->nodes[i], level[i], f->tail[i] ? f->tail[i]->attr->axes.axes : 0};
+    qsort(list, (size_t)count, sizeof *list, by_kind);
+    for (int i = 1; i < count; i++) {
+        int a = f->cluster[list[i - 1].node->id], b = f->cluster[list[i].node->id];
+        if (!may_stand_together(&list[i - 1], &list[i]) || !fits(f, a, b))
+            continue;
+        join(f, a, b);
+        joined++;
+    }
+    return joined;
+}
+
+/* First by what follows: updates, which nothing follows, meet then wherever their gradients come from. */
+static void
+join_independent(struct fuse *f)
+{
+    int joined = join_level(f, false);
+    joined += join_level(f, true);
+    if (joined)
+        explain(f->g, "%d small kernels join others that do not depend on them", joined);
+}
+
+/* ---- why two kernels are two ---- */
+
+static const char *
+why_alone(const struct node *n)
+{
+    switch ((enum op_class)op_info[n->op].class) {
+    case CLASS_CONTRACT: return "a contraction is a kernel of its own";
+    case CLASS_RANDOM: return "random numbers are a kernel of their own";
+    case CLASS_REDUCE: return "it picks positions, which is a kernel of its own";
+    default: return "moving elements is a kernel of its own";
+    }
+}
+
+static const char *
+why_two(struct fuse *f, const struct node *operand, const struct node *n)
+{
+    int a = f->cluster[operand->id], b = f->cluster[n->id];
+    char from[TYPE_TEXT], to[TYPE_TEXT];
+    struct arena *arena = f->g->arena;
+    if (!is_fusible(operand) || !is_fusible(n)) {
+        const struct node *alone = is_fusible(operand) ? n : operand;
+        return arena_printf(arena, "%s: %s", op_info[alone->op].text, why_alone(alone));
+    }
+    if (is_reduction(operand))
+        return arena_printf(arena, "%s is known only when the first has ended", op_info[operand->op].text);
+    if (!type_same_shape(domain(operand), domain(n)))
+        return arena_printf(arena, "they loop over %s and %s", type_text(domain(operand), ",", from), type_text(domain(n), ",", to));
+    if (f->tail[a] && f->tail[b] && f->tail[a]->attr->axes.axes != f->tail[b]->attr->axes.axes)
+        return "they reduce over different axes";
+    if (leaves_and_returns(f, a, b, f->count))
+        return "what the second needs from elsewhere needs the first";
+    if (!fits(f, a, b))
+        return arena_printf(arena, "one kernel has at most %d operands and results and %d nodes, and does not read its own reductions",
+                            FUSED_VALUES_MAX, FUSED_NODES_MAX);
+    return "joining came to another end";
+}
+
+struct border {
+    const struct node *operand, *node;
+    const char *why;
+};
+
+/* The first edge between each two clusters that run code. */
+static int
+find_borders(struct fuse *f, struct border **out)
+{
+    int count = 0, cap = 0;
+    *out = NULL;
+    for (int c = 0; c < f->count; c++) {
+        if (f->cluster[c] != c || is_weightless(f->nodes[c]))
+            continue;
+        for (int id = c; id >= 0; id = f->next[id])
+            for (int k = 0; k < f->nodes[id]->nin; k++) {
+                const struct node *in = f->nodes[id]->in[k];
+                int other = f->cluster[in->id];
+                if (other == c || is_weightless(in) || f->noted[other] == c + 1)
+                    continue;
+                f->noted[other] = c + 1;
+                *ARENA_PUSH(f->g->arena, *out, count, cap) = (struct border){in, f->nodes[id], why_two(f, in, f->nodes[id])};
+            }
+    }
+    return count;
+}
+
+static int
+number_of(const int *numbers, const struct node *n)
+{
+    const struct node *now = n->mark;
+    return numbers[now->op == OP_RESULT ? now->in[0]->id : now->id];
+}
+
+/* After the list was made anew: the numbers are those of its text. */
+static void
+explain_borders(struct fuse *f, const struct border *borders, int count)
+{
+    const struct graph *g = f->g;
+    int *numbers = ARENA_ARRAY(g->arena, int, g->count + 1), line = 0;
+    for (int i = 0; i < g->count; i++) {
+        const struct node *n = g->nodes[i];
+        bool has_line = n->op != OP_INPUT && n->op != OP_VAR && !node_is_number(n);
+        numbers[i] = has_line ? ++line : 0;
+    }
+    for (int i = 0; i < count; i++)
+        explain(f->g, "%%%d and %%%d are two kernels: %s", number_of(numbers, borders[i].operand), number_of(numbers, borders[i].node),
+                borders[i].why);
+}
+
 /* ---- the new list ---- */
 
 /* The value of |n|, an operand of the group, in its body. */
@@ -405,9 +611,20 @@ pass_fuse(struct graph *g, struct diag *diag)
     struct fuse f = {.g = g, .nodes = g->nodes, .count = g->count};
     find_users(&f);
     find_clusters(&f);
-    if (!any_group(&f))
-        return changed;
-    rebuild(&f);
-    sweep_unused(g);
-    return true;
+    join_independent(&f);
+    struct border *borders = NULL;
+    int nborders = 0;
+    if (g->remarks) {
+        f.noted = ARENA_ARRAY(g->arena, int, f.count + 1);
+        nborders = find_borders(&f, &borders);
+    }
+    if (any_group(&f)) {
+        rebuild(&f);
+        sweep_unused(g);
+        changed = true;
+    } else
+        for (int i = 0; i < f.count; i++)
+            f.nodes[i]->mark = f.nodes[i];
+    explain_borders(&f, borders, nborders);
+    return changed;
 }

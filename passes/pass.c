@@ -1,6 +1,9 @@
 /* pass: the tables of the passes, the pipeline, and what several passes ask of a graph. */
-#include "passes/pass.h"
+#include "passes/explain.h"
 #include <string.h>
+
+/* Each round does less than the one before; this many are never needed. */
+enum { ROUNDS_MAX = 100 };
 
 const struct pass_info pass_info[PASS_COUNT] = {
 #define PASS(id, name, optional, help) [PASS_##id] = {#name, help, pass_##name, optional},
@@ -17,19 +20,36 @@ pass_from_name(const char *name)
     return PASS_COUNT;
 }
 
+/* What one pass did, for --explain. */
+static bool
+run_pass(struct graph *g, enum pass p, bool verify, bool *changed, struct diag *diag)
+{
+    int errors = diag->errors, before = g->count;
+    if (g->remarks)
+        g->remarks->pass = p;
+    bool did = pass_info[p].run(g, diag);
+    *changed |= did;
+    if (did && g->count != before)
+        explain(g, "%d nodes become %d", before, g->count);
+    return diag->errors == errors && (!verify || graph_verify(g, diag));
+}
+
 bool
 passes_run(struct graph *g, uint32_t without, enum pass last, bool verify, struct diag *diag)
 {
 #ifndef NDEBUG
     verify = true;
 #endif
-    int errors = diag->errors;
+    bool changed = false;
+    int rounds = 0;
     for (int p = 0; p <= (int)last && p < PASS_COUNT; p++) {
-        if (without >> p & 1 && pass_info[p].optional)
-            continue;
-        pass_info[p].run(g, diag);
-        if (diag->errors > errors || (verify && !graph_verify(g, diag)))
+        bool left_out = without >> p & 1 && pass_info[p].optional;
+        if (!left_out && !run_pass(g, (enum pass)p, verify, &changed, diag))
             return false;
+        if (p == PASS_ROUND_LAST && changed && (int)last > p && ++rounds < ROUNDS_MAX) {
+            changed = false;
+            p = -1;
+        }
     }
     return true;
 }

@@ -60,7 +60,7 @@ bool session_inputs(struct session *s, const struct texts *inputs, struct set *o
 
 /* Whether the option or the machine's build asks for that mode; reports (exit 2) where it cannot be had. */
 bool chosen_mode(const struct cli *cli, enum mode *out);
-/* The set of passes that --without names. */
+/* The set of passes that --without names, and layout with --gemm openblas. */
 bool chosen_without(const struct cli *cli, uint32_t *out);
 enum gemm chosen_gemm(const struct cli *cli);
 struct code_options chosen_code(const struct cli *cli);

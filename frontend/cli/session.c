@@ -50,6 +50,9 @@ chosen_without(const struct cli *cli, uint32_t *out)
         }
         *out |= 1u << p;
     }
+    /* Its bits depend on how the operands lie. */
+    if (cli->options.gemm && !strcmp(cli->options.gemm, "openblas"))
+        *out |= 1u << PASS_LAYOUT;
     return true;
 }
 

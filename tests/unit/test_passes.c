@@ -183,7 +183,8 @@ check_random(uint64_t seed)
     struct graph *g = random_graph(&a, &seed);
     cr_assert(graph_verify(g, &diag), "%s", diag.first->message);
     int count = observe(g, before);
-    bool fine = passes_run(g, 0, PASS_PLAN, true, &diag);
+    /* Those that write other expressions of the same value are left out. */
+    bool fine = passes_run(g, 1u << PASS_FOLD | 1u << PASS_SIMPLIFY | 1u << PASS_LAYOUT, PASS_PLAN, true, &diag);
     cr_assert(fine, "%s\n%s", diag.first->message, graph_text(g, &a, false));
     cr_assert_eq(observe(g, after), count);
     cr_assert(!memcmp(before, after, sizeof before[0] * (size_t)count), "another value:\n%s", graph_text(g, &a, false));
@@ -314,7 +315,7 @@ Test(passes, without_and_last)
     arena_init(&a, NULL);
     diag_init(&diag, &a);
     struct graph *g = graph_new(&a, "g");
-    struct node *x = graph_input(g, "x", &(struct type){ELEM_F32, 1, {4}});
+    struct node *x = graph_input(g, "x", &(struct type){ELEM_F32, 1, {DIM_N}});
     struct node *unused = graph_add1(g, OP_EXP, x);
     graph_output(g, "p", graph_add1(g, OP_NEG, x));
     cr_assert(passes_run(g, 1u << PASS_DCE, PASS_FUSE, true, &diag));
