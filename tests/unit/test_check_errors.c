@@ -2,6 +2,23 @@
 #include "frontend/model.h"
 #include "tests/unit/golden_text.h"
 
+/* Lines of the prelude move whenever it grows: "nnc.nn:12:5" becomes "nnc.nn:". */
+static void
+forget_prelude_lines(char *text)
+{
+    char *to = text;
+    for (const char *from = text; *from;) {
+        bool place = !strncmp(from, "nnc.nn:", 7) && (from == text || from[-1] == ' ');
+        size_t length = place ? 7 : 1;
+        memmove(to, from, length);
+        to += length;
+        from += length;
+        if (place)
+            from += strspn(from, "0123456789:");
+    }
+    *to = 0;
+}
+
 static void
 check_messages(const char *name)
 {
@@ -20,6 +37,7 @@ check_messages(const char *name)
     FILE *out = open_memstream(&got, &length);
     render_diag(&d, &s, out, false);
     fclose(out);
+    forget_prelude_lines(got);
     snprintf(path, sizeof path, "%s.err", name);
     golden_compare(path, got);
     free(got);
