@@ -1,5 +1,6 @@
 /* check: a file from its text to templates: definitions, constants, sections. */
 #include "frontend/check.h"
+#include "frontend/words.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -92,10 +93,9 @@ unused_settings(struct checker *c)
     int n = 0;
     for (int i = 0; i < c->x->nconsts && n < 256; i++)
         names[n++] = c->x->consts[i].name;
-    static const char *const train[] = {"train.optimizer", "train.batch", "train.eval_batch", "train.epochs", "train.shuffle", "train.drop_last",
-                                        "train.train_metrics", "train.clip", "train.seed"};
-    for (size_t i = 0; i < sizeof train / sizeof *train && n < 256; i++)
-        names[n++] = train[i];
+    const char *train[64];
+    for (int i = train_words(train, 64) - 1; i >= 0 && n < 256; i--)
+        names[n++] = arena_printf(c->arena, "train.%s", train[i]);
     for (int i = 0; i < c->nsettings; i++)
         if (!c->settings[i].used) {
             diag_subject(c->diag, UNKNOWN_SETTING, c->x->path, c->settings[i].name);
@@ -269,11 +269,21 @@ run_definitions(struct checker *c, const struct ast *block, int file, const char
             run_const(c, block->body[i]);
 }
 
+static const char *const words[] = {"const", "follow", "include", "data", "model", "train"}; /* the last three are sections */
+
+int
+section_words(const char **out, int max)
+{
+    int n = 0;
+    for (; n < (int)(sizeof words / sizeof *words) && n < max; n++)
+        out[n] = words[n];
+    return n;
+}
+
 static void
 run_top(struct checker *c, const char *follow)
 {
-    static const char *const words[] = {"const", "follow", "include", "data", "model", "train"};
-    static const char *const sections[] = {"data", "model", "train"};
+    static const char *const *sections = words + 3;
     const struct ast *block = c->x->tree.block, *follow_statement = NULL;
     for (int i = 0; i < block->nbody; i++) {
         const struct ast *s = block->body[i];

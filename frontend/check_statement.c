@@ -1,5 +1,6 @@
 /* check_statement: statements of definitions and of the model; the names of weights. */
 #include "frontend/check.h"
+#include "frontend/words.h"
 
 enum {
     FEW_BINDINGS = 8,
@@ -669,6 +670,15 @@ static const struct word {
     {"input", true, run_input},       {"target", true, run_input},        {"output", true, run_output},
     {"loss", true, run_loss},         {"penalty", true, run_loss},        {"metric", true, run_metric},
 };
+
+int
+model_words(const char **out, int max)
+{
+    int n = 0;
+    for (; n < (int)(sizeof words / sizeof *words) && n < max; n++)
+        out[n] = words[n].word;
+    return n;
+}
 
 static void
 run_word(struct checker *c, const struct ast *s)

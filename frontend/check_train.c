@@ -1,5 +1,6 @@
 /* check_train: the train section, and the optimiser typed for each weight. */
 #include "frontend/check.h"
+#include "frontend/words.h"
 #include "passes/pass.h"
 #include <math.h>
 
@@ -347,6 +348,15 @@ static const struct word {
     {"drop_last", run_drop_last}, {"train_metrics", run_train_metrics}, {"clip", run_clip}, {"seed", run_seed},
     {"stop", run_stop}, {"folds", run_folds}, {"runs", run_runs},
 };
+
+int
+train_words(const char **out, int max)
+{
+    int n = 0;
+    for (; n < (int)(sizeof words / sizeof *words) && n < max; n++)
+        out[n] = words[n].word;
+    return n;
+}
 
 static void
 run_statement(struct checker *c, struct train_settings *t, const struct ast *s)

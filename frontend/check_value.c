@@ -43,7 +43,8 @@ variable_node(struct checker *c, int var)
     if (var >= c->vars_size) {
         int size = (var + 1) * 2;
         struct node **vars = ARENA_ARRAY(c->arena, struct node *, size);
-        memcpy(vars, c->vars, sizeof *vars * (size_t)c->vars_size);
+        if (c->vars)
+            memcpy(vars, c->vars, sizeof *vars * (size_t)c->vars_size);
         c->vars = vars;
         c->vars_size = size;
     }

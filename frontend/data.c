@@ -1,6 +1,7 @@
 /* data: the statements of the data block. */
 #include "frontend/data.h"
 #include "frontend/data_run.h"
+#include "frontend/words.h"
 #include <string.h>
 
 /* ---- the result ---- */
@@ -154,6 +155,15 @@ static const struct {
     const char *word;
     bool (*run)(struct data_run *r, const struct ast *s);
 } words[] = {{"train", run_train}, {"valid", run_valid}, {"split", data_run_split}};
+
+int
+data_words(const char **out, int max)
+{
+    int n = 0;
+    for (; n < (int)(sizeof words / sizeof *words) && n < max; n++)
+        out[n] = words[n].word;
+    return n;
+}
 enum { WORDS = sizeof words / sizeof *words };
 
 static bool
