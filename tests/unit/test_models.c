@@ -37,11 +37,7 @@ Test(models, logistic, .timeout = 120) { expect_figure("logistic", "", "valid_au
 Test(models, autoencoder, .timeout = 120) { expect_figure("autoencoder", "", "valid_r2", 0.98, 1); }
 Test(models, custom, .timeout = 120) { expect_figure("custom", "", "valid_r2", 0.99, 1); }
 Test(models, mlp, .timeout = 240) { expect_figure("mlp", "", "valid_accuracy", 0.35, 0.5); }
-<<<<<<< HEAD
 Test(models, sine, .timeout = 240) { expect_figure("sine", "--epochs 100", "valid_r", 0.88, 0.93); }
-=======
-Test(models, sine, .timeout = 240) { expect_figure("sine", "--epochs 3", "valid_r", 0.87, 0.93); }
->>>>>>> 87d8104 (frontend/editors: a Vim syntax file and a TextMate grammar from the language's tables; tests/fuzz: the parser and checker)
 
 /* The message of the language's description, and the line that it points to. */
 Test(models, sine_column_is_refused)
