@@ -1,49 +1,79 @@
 /* simd_random: Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011) and what becomes of its words. */
 #include "runtime/isa.h"
+#include <string.h>
+#if defined __x86_64__
+#include <immintrin.h>
+#endif
 
 #define MATH_ELEM f32
 #include "ir/math_c.h"
 #define MATH_ELEM f64
 #include "ir/math_c.h"
 
-enum { BATCH = 16 };
+/* LANES blocks in a vector, one in the low half of each lane: mul_low multiplies these halves and sees nothing of the upper ones. */
+#if defined __AVX512F__
+enum { LANES = 8, VECTORS = 4 };
+typedef uint64_t lanes __attribute__((vector_size(64), may_alias));
+#define mul_low(a, b) (lanes)_mm512_mul_epu32((__m512i)(a), (__m512i)(b))
+#define FIRST_HALF(a, b) __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11)
+#define SECOND_HALF(a, b) __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+#define COUNT_UP {0, 1, 2, 3, 4, 5, 6, 7}
+#elif defined __AVX2__
+enum { LANES = 4, VECTORS = 2 };
+typedef uint64_t lanes __attribute__((vector_size(32), may_alias));
+#define mul_low(a, b) (lanes)_mm256_mul_epu32((__m256i)(a), (__m256i)(b))
+#define FIRST_HALF(a, b) __builtin_shufflevector(a, b, 0, 4, 1, 5)
+#define SECOND_HALF(a, b) __builtin_shufflevector(a, b, 2, 6, 3, 7)
+#define COUNT_UP {0, 1, 2, 3}
+#else
+enum { LANES = 2, VECTORS = 2 };
+typedef uint64_t lanes __attribute__((vector_size(16), may_alias));
+#define mul_low(a, b) (((a) & 0xFFFFFFFFu) * (b))
+#define FIRST_HALF(a, b) __builtin_shufflevector(a, b, 0, 2)
+#define SECOND_HALF(a, b) __builtin_shufflevector(a, b, 1, 3)
+#define COUNT_UP {0, 1}
+#endif
+#define EACH _Pragma("GCC unroll 4") for (int v = 0; v < VECTORS; v++)
+enum { BATCH = LANES * VECTORS };
 
-/* |n| <= BATCH blocks at once, a block a lane. */
+/* BATCH blocks at once; several vectors hide each other's latency. What lies in the upper halves meanwhile is of no use and of no harm. */
 static inline void
-philox_batch(const uint32_t key[2], int64_t step, uint64_t first, int64_t n, uint32_t *out)
+philox_batch(const uint32_t key[2], int64_t step, uint64_t first, uint32_t *out)
 {
-    uint32_t c0[BATCH], c1[BATCH], c2[BATCH], c3[BATCH];
+    const lanes zero = {0}, count_up = COUNT_UP, low = zero + 0xFFFFFFFFu, m0 = zero + 0xD2511F53u, m1 = zero + 0xCD9E8D57u;
+    lanes c0[VECTORS], c1[VECTORS], c2[VECTORS], c3[VECTORS];
     uint32_t k0 = key[0], k1 = key[1];
-    for (int i = 0; i < BATCH; i++) {
-        c0[i] = (uint32_t)(first + (uint64_t)i);
-        c1[i] = (uint32_t)((first + (uint64_t)i) >> 32);
-        c2[i] = (uint32_t)step;
-        c3[i] = (uint32_t)((uint64_t)step >> 32);
+    EACH {
+        c0[v] = count_up + (first + (uint64_t)(v * LANES));
+        c1[v] = c0[v] >> 32;
+        c2[v] = zero + (uint64_t)step;
+        c3[v] = c2[v] >> 32;
     }
-    for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u) {
-        _Pragma("omp simd")
-        for (int i = 0; i < BATCH; i++) {
-            uint64_t a = (uint64_t)c0[i] * 0xD2511F53u, b = (uint64_t)c2[i] * 0xCD9E8D57u;
-            uint32_t x1 = c1[i], x3 = c3[i];
-            c0[i] = (uint32_t)(b >> 32) ^ x1 ^ k0;
-            c1[i] = (uint32_t)b;
-            c2[i] = (uint32_t)(a >> 32) ^ x3 ^ k1;
-            c3[i] = (uint32_t)a;
+    for (int round = 0; round < 10; round++, k0 += 0x9E3779B9u, k1 += 0xBB67AE85u)
+        EACH {
+            lanes a = mul_low(c0[v], m0), b = mul_low(c2[v], m1);
+            c0[v] = (b >> 32) ^ c1[v] ^ (zero + k0);
+            c1[v] = b;
+            c2[v] = (a >> 32) ^ c3[v] ^ (zero + k1);
+            c3[v] = a;
         }
-    }
-    for (int64_t i = 0; i < n; i++) {
-        out[4 * i] = c0[i];
-        out[4 * i + 1] = c1[i];
-        out[4 * i + 2] = c2[i];
-        out[4 * i + 3] = c3[i];
+    EACH {
+        lanes front = (c0[v] & low) | c1[v] << 32, back = (c2[v] & low) | c3[v] << 32;
+        lanes result[2] = {FIRST_HALF(front, back), SECOND_HALF(front, back)};
+        memcpy(out + 4 * LANES * v, result, sizeof result);
     }
 }
 
 void
 ISA(philox)(const uint32_t key[2], int64_t step, uint64_t first, int64_t count, uint32_t *out)
 {
-    for (int64_t i = 0; i < count; i += BATCH)
-        philox_batch(key, step, first + (uint64_t)i, count - i < BATCH ? count - i : BATCH, out + 4 * i);
+    uint32_t last[4 * BATCH];
+    for (; count >= BATCH; count -= BATCH, first += BATCH, out += 4 * BATCH)
+        philox_batch(key, step, first, out);
+    if (count > 0) {
+        philox_batch(key, step, first, last);
+        memcpy(out, last, (size_t)count * 4 * sizeof *last);
+    }
 }
 
 static inline uint64_t
