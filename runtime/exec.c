@@ -173,7 +173,8 @@ add_instruction(struct exec *e, struct state *s, const struct node *n, char **un
     prepare_fn *prepare = from ? NULL : prepare_of(n->op);
     if (!prepare)
         return true;
-    i->prepared = prepare(n, i->in, i->out, s->rows, kernel_isa(&e->kernels), &s->arena);
+    e->kernels.rows = s->rows;
+    i->prepared = prepare(n, i->in, i->out, &e->kernels, &s->arena);
     return i->prepared && kernel_scratch(&e->kernels, i->prepared->scratch);
 }
 
@@ -215,7 +216,7 @@ prepare_state(struct exec *e, struct state *s, int64_t rows)
 }
 
 struct exec *
-exec_new(const struct graph *g, struct tensor *vars, enum gemm gemm, struct diag *diag)
+exec_new_threads(const struct graph *g, struct tensor *vars, enum gemm gemm, struct threads *threads, struct diag *diag)
 {
     unsigned before = float_enter();
     struct exec *e = calloc(1, sizeof *e);
@@ -224,6 +225,7 @@ exec_new(const struct graph *g, struct tensor *vars, enum gemm gemm, struct diag
         e->graph = g;
         e->vars = vars;
         e->kernels.gemm = gemm;
+        e->kernels.threads = threads;
         e->memory = aligned_alloc(64, round64((size_t)g->arena_bytes) + unread_bytes(g) + 64);
         ok = e->memory;
         /* Each state twice: an arena that was reset keeps one block, so the second time it is large enough for every time to come. */
@@ -238,6 +240,12 @@ exec_new(const struct graph *g, struct tensor *vars, enum gemm gemm, struct diag
         return NULL;
     }
     return e;
+}
+
+struct exec *
+exec_new(const struct graph *g, struct tensor *vars, enum gemm gemm, struct diag *diag)
+{
+    return exec_new_threads(g, vars, gemm, NULL, diag);
 }
 
 void
@@ -273,7 +281,7 @@ run_code(struct exec *e, struct state *s)
     for (int i = 0; i < s->count; i++) {
         struct instruction *c = &s->code[i];
         if (c->prepared)
-            c->prepared->run(c->prepared, c->in, c->out, e->kernels.scratch);
+            c->prepared->run(c->prepared, c->in, c->out, &e->kernels);
         else if (!c->kernel(c->node, c->in, c->out, &e->kernels))
             return false;
     }

@@ -8,7 +8,9 @@ void *value_address(const struct node *n, void *arena, void *const *inputs, cons
 
 struct exec;
 /* Prepares |g|, which plan has run on and which must outlive the exec. |vars|: a tensor a variable of the module, updated in place by exec_run.
- * NULL and a report if memory is short. */
+ * |threads| run large kernels, and nothing else meanwhile; NULL: the calling thread alone. NULL and a report if memory is short. */
+struct exec *exec_new_threads(const struct graph *g, struct tensor *vars, enum gemm gemm, struct threads *threads, struct diag *diag);
+/* The same on the calling thread alone. */
 struct exec *exec_new(const struct graph *g, struct tensor *vars, enum gemm gemm, struct diag *diag);
 /* Runs it on |rows| rows, at most g->max_rows. inputs[i]: dense data of input i of the graph (numbers of rank 0 likewise). Allocates nothing but in
  * the first call. Returns false if memory is short. */

@@ -20,13 +20,17 @@ struct reduce_fns {
     /* Goes on with the 16 |lanes|: |n| more elements, the first of which has position |at| on its axis. */
     void (*lanes)(void *lanes, const void *x, int64_t n, int64_t at);
     void (*tree)(void *out, const void *lanes);
-    /* acc[j] = op(acc[j], x[r * inner + j]) for r ascending to |rows|, j < inner. */
-    void (*columns)(void *acc, const void *x, int64_t rows, int64_t inner);
+    /* acc[j] = op(acc[j], x[r * stride + j]) for r ascending to |rows|, j < inner <= stride. */
+    void (*columns)(void *acc, const void *x, int64_t rows, int64_t inner, int64_t stride);
 };
 
 struct gemm_shape {
     bool transpose_a, transpose_b;
     int64_t m, n, k;
+};
+/* The part of a product's rows and columns that one call computes. */
+struct gemm_part {
+    int64_t row, row_end, column, column_end;
 };
 
 struct conv_run;
@@ -36,8 +40,8 @@ struct isa {
     row_fn *const (*cast)[ELEM_COUNT];              /* [from][to] */
     const struct reduce_fns (*reduce)[ELEM_COUNT];  /* [enum reduce][elem]; bool has none */
     /* |scratch| holds gemm_scratch bytes, aligned to 64. */
-    void (*gemm_f32)(const struct gemm_shape *s, const float *a, const float *b, float *c, void *scratch);
-    void (*gemm_f64)(const struct gemm_shape *s, const double *a, const double *b, double *c, void *scratch);
+    void (*gemm_f32)(const struct gemm_shape *s, const struct gemm_part *p, const float *a, const float *b, float *c, void *scratch);
+    void (*gemm_f64)(const struct gemm_shape *s, const struct gemm_part *p, const double *a, const double *b, double *c, void *scratch);
     /* The chains of a convolution: conv_run.h. */
     void (*conv_f32)(const struct conv_run *r, const float *x, const float *w, float *out);
     void (*conv_f64)(const struct conv_run *r, const double *x, const double *w, double *out);
@@ -52,7 +56,7 @@ struct isa {
     void (*philox)(const uint32_t key[2], int64_t step, uint64_t first, int64_t count, uint32_t *out);
 };
 
-/* What a gemm of this shape needs of scratch memory. */
+/* What a gemm of this shape, or of a part of it, needs of scratch memory. */
 size_t gemm_scratch(const struct gemm_shape *s, size_t elem_size);
 
 /* The variants of this build, worst first; the last one that this machine can run. A pure function of the machine. */
@@ -78,8 +82,8 @@ const struct isa *isa_host(void);
     extern row_fn *const rows_##v[OP_COUNT][ELEM_COUNT];                                                                       \
     extern row_fn *const casts_##v[ELEM_COUNT][ELEM_COUNT];                                                                    \
     extern const struct reduce_fns reduces_##v[REDUCE_COUNT][ELEM_COUNT];                                                      \
-    void gemm_f32_##v(const struct gemm_shape *s, const float *a, const float *b, float *c, void *scratch);                    \
-    void gemm_f64_##v(const struct gemm_shape *s, const double *a, const double *b, double *c, void *scratch);                 \
+    void gemm_f32_##v(const struct gemm_shape *s, const struct gemm_part *p, const float *a, const float *b, float *c, void *scratch);    \
+    void gemm_f64_##v(const struct gemm_shape *s, const struct gemm_part *p, const double *a, const double *b, double *c, void *scratch); \
     void conv_f32_##v(const struct conv_run *r, const float *x, const float *w, float *out);                                   \
     void conv_f64_##v(const struct conv_run *r, const double *x, const double *w, double *out);                                \
     void qr_##v(int64_t m, int64_t k, double *a, double *q, double *w);                                                        \

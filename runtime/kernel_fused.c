@@ -3,91 +3,8 @@
  * The domain is the common shape of the body. Values that are smaller than it (numbers, a row of weights) are computed once, in front;
  * values that have its size are computed block by block, the intermediates in buffers that stay in L1; reductions are fed with
  * the blocks in ascending order, so that they have the bits of the whole reduction. */
-#include "runtime/kernel_impl.h"
+#include "runtime/fused.h"
 #include <string.h>
-
-/* A slot is where the elements of one value lie for the current block. */
-enum slot_kind {
-    SLOT_DIRECT,    /* an operand with the domain's size: moves along */
-    SLOT_FIXED,     /* a number */
-    SLOT_EXPAND,    /* a smaller value: walk_operand */
-    SLOT_BUFFER,    /* computed here, kept for the block only */
-    SLOT_RESULT     /* computed here, lies in the result's memory (or in a buffer first: see bind_results) */
-};
-
-struct slot {
-    char *at;
-    uint8_t kind, size, step;
-    int source;     /* DIRECT, FIXED, EXPAND: the body node; RESULT: the result */
-    int walk;       /* EXPAND: operand of the walk */
-    int buffer;     /* -1: none */
-};
-
-struct block_op {
-    row_fn *fn;
-    uint8_t nin, step[3];
-    int in[3], out;
-};
-
-struct early {          /* computed once, in front of the blocks */
-    struct map_plan map;
-    int in[3], out;     /* body nodes */
-};
-
-struct early_reduce {
-    struct reduce_plan plan;
-    int in, result;
-    size_t scratch;
-};
-
-struct feed {
-    struct reduce_plan plan;
-    struct reduce_feed state;
-    int slot, result;
-    size_t scratch;
-};
-
-struct late_copy {      /* a small value that is a result: kept aside, since the result may lie on an operand that is still read */
-    int source, result;
-    size_t bytes, offset;
-};
-
-struct full_result {
-    int slot, result, op;   /* op: position of the operation that computes it */
-    bool deferred;
-};
-
-struct buffer {
-    uint8_t size;
-    bool free;
-    size_t offset;
-};
-
-struct fused {
-    struct prepared head;
-    const struct graph *body;
-    const struct isa *isa;
-    int64_t rows, count;    /* N; elements of the domain */
-    struct type domain;
-    struct type *type;      /* of each body node, concrete */
-    char **base;            /* of each body node that lies in memory */
-    size_t *offset;         /* of the early ones in the scratch memory; 0: it lies elsewhere */
-    int *slot_of;           /* of each body node, -1: none yet */
-    int *last_use;          /* of each body node: the last body node that reads it */
-    int *last_read;         /* of each operand: the last block operation that reads it */
-    struct slot *slots;
-    struct block_op *ops;
-    struct early *earlies;
-    struct early_reduce *early_reduces;
-    struct feed *feeds;
-    struct late_copy *copies;
-    struct full_result *fulls;
-    struct buffer *buffers;
-    int64_t *expanded;
-    struct walk walk;
-    int nslots, nops, nearlies, nearly_reduces, nfeeds, ncopies, nfulls, nbuffers;
-    size_t fixed_bytes;     /* of the scratch memory: early values */
-};
 
 static bool
 is_reduce(const struct node *n)
@@ -218,6 +135,7 @@ add_block_node(struct fused *f, const struct node *n, int v)
     }
     int s = add_slot(f, result >= 0 ? SLOT_RESULT : SLOT_BUFFER, result, f->type[v].elem);
     add_op(f, row_of(f->isa, n->op, &f->type[nodes[n->nin - 1]], &f->type[v]), n->nin, nodes, s);
+    f->cost += row_cost(n->op, f->type[nodes[n->nin - 1]].elem);
     if (result >= 0)
         add_full_result(f, s, result);
     else
@@ -247,6 +165,7 @@ add_copy(struct fused *f, int v, enum slot_kind kind, int result)
 {
     int s = add_slot(f, kind, result, f->type[v].elem);
     add_op(f, f->isa->row[OP_STOP][f->type[v].elem], 1, &v, s);
+    f->cost += row_cost(OP_STOP, f->type[v].elem);
     return s;
 }
 
@@ -266,6 +185,7 @@ add_reduce_node(struct fused *f, const struct node *n, int v)
     struct feed *d = &f->feeds[f->nfeeds++];
     d->result = result;
     d->slot = slot_for(f, in);
+    f->cost += row_cost(OP_ADD, f->type[in].elem);
     reduce_plan_make(&d->plan, n->op, &f->type[in], n->attr->axes.axes, f->isa);
     if (f->slots[d->slot].kind == SLOT_FIXED || f->slots[d->slot].kind == SLOT_EXPAND) {
         d->slot = add_copy(f, in, SLOT_BUFFER, -1);
@@ -356,10 +276,9 @@ allocate(struct fused *f, struct arena *arena)
     f->copies = ARENA_ARRAY(arena, struct late_copy, outputs);
     f->fulls = ARENA_ARRAY(arena, struct full_result, outputs);
     f->buffers = ARENA_ARRAY(arena, struct buffer, many);
-    f->expanded = ARENA_ARRAY(arena, int64_t, n);
     f->walk.operand = ARENA_ARRAY(arena, struct walk_operand, n);
     if (!numbers || !f->base || !f->offset || !f->type || !f->slot_of || !f->last_use || !f->last_read || !f->slots || !f->ops || !f->earlies ||
-        !f->early_reduces || !f->feeds || !f->copies || !f->fulls || !f->buffers || !f->expanded || !f->walk.operand)
+        !f->early_reduces || !f->feeds || !f->copies || !f->fulls || !f->buffers || !f->walk.operand)
         return false;
     for (int i = 0; i < n; i++) {
         f->base[i] = numbers + 8 * i;
@@ -369,9 +288,65 @@ allocate(struct fused *f, struct arena *arena)
     return true;
 }
 
+static bool
+make_lanes(struct fused *f, struct arena *arena)
+{
+    f->lanes = ARENA_ARRAY(arena, struct lane, f->cut.parts);
+    for (int i = 0; f->lanes && i < f->cut.parts; i++) {
+        struct lane *l = &f->lanes[i];
+        l->slots = ARENA_ARRAY(arena, struct slot, f->nslots + 1);
+        l->whole = ARENA_ARRAY(arena, bool, f->nops + 1);
+        l->expanded = ARENA_ARRAY(arena, int64_t, f->walk.noperands + 1);
+        l->feeds = ARENA_ARRAY(arena, struct reduce_feed, f->nfeeds + 1);
+        if (!l->slots || !l->whole || !l->expanded || !l->feeds)
+            return false;
+        memcpy(l->slots, f->slots, (size_t)f->nslots * sizeof *l->slots);
+    }
+    return f->lanes;
+}
+
+/* Columns of which a part has some whole number, and the least that are worth the calls of their row kernels. */
+enum { COLUMNS_UNIT = 16, COLUMNS_LEAST = 256, STRIP = 256 };
+
+/* The columns that every reduction runs down; 0 if some does not. */
+static int64_t
+common_columns(const struct fused *f)
+{
+    int64_t columns = 0;
+    for (int i = 0; i < f->nfeeds; i++) {
+        const struct reduce_plan *p = &f->feeds[i].plan;
+        const struct reduce_stage *s = &p->stage[0];
+        if (!p->nstages || s->trailing || s->outer != 1 || (i && s->inner != columns))
+            return 0;
+        columns = s->inner;
+    }
+    return columns;
+}
+
+/* The walk, and how it is cut up: in rows if each part then has whole outputs of every reduction, else in columns. */
+static void
+make_walk(struct fused *f, const struct type *const *types, const struct threads *t)
+{
+    int64_t unit = 1, columns = common_columns(f);
+    double cost = f->cost * (double)f->count;
+    for (int i = 0; i < f->nfeeds; i++)
+        unit = reduce_feed_unit(&f->feeds[i].plan) > unit ? reduce_feed_unit(&f->feeds[i].plan) : unit;
+    int by_rows = threads_parts(t, cost, f->count / unit), by_columns = threads_parts(t, cost, columns / COLUMNS_LEAST);
+    if (by_columns > by_rows && walk_make_columns(&f->walk, &f->domain, f->walk.noperands, types, columns)) {
+        f->cut = (struct cut){.parts = by_columns, .unit = COLUMNS_UNIT, .columns = columns, .strip = STRIP};
+        return;
+    }
+    walk_make(&f->walk, &f->domain, f->walk.noperands, types);
+    if (walk_unit(&f->walk) > unit)
+        unit = walk_unit(&f->walk);
+    if (unit < 64) /* no cache line of a result belongs to two */
+        unit *= (64 + unit - 1) / unit;
+    f->cut = (struct cut){.parts = threads_parts(t, cost, f->count / unit), .unit = unit};
+}
+
 /* After the slots are known: the walk, the steps, the places in the scratch memory. */
 static bool
-lay_out(struct fused *f, struct arena *arena)
+lay_out(struct fused *f, const struct threads *t, struct arena *arena)
 {
     const struct type **types = ARENA_ARRAY(arena, const struct type *, f->walk.noperands + 1);
     if (!types)
@@ -379,7 +354,7 @@ lay_out(struct fused *f, struct arena *arena)
     for (int s = 0; s < f->nslots; s++)
         if (f->slots[s].kind == SLOT_EXPAND)
             types[f->slots[s].walk] = &f->type[f->slots[s].source];
-    walk_make(&f->walk, &f->domain, f->walk.noperands, types);
+    make_walk(f, types, t);
     for (int s = 0; s < f->nslots; s++)
         if (f->slots[s].kind == SLOT_EXPAND)
             f->slots[s].step = f->walk.operand[f->slots[s].walk].step;
@@ -393,152 +368,43 @@ lay_out(struct fused *f, struct arena *arena)
                         f->last_read[o] = i;
         }
     int64_t block = f->walk.rows > 1 ? f->walk.rows * f->walk.extent[f->walk.rank - 1] : f->walk.chunk;
-    size_t bytes = f->fixed_bytes;
     for (int i = 0; i < f->nbuffers; i++) {
-        f->buffers[i].offset = bytes;
-        bytes += round64((size_t)(block + 16) * f->buffers[i].size);
+        f->buffers[i].offset = f->lane_bytes;
+        f->lane_bytes += round64((size_t)(block + 16) * f->buffers[i].size);
     }
+    size_t bytes = f->fixed_bytes + (size_t)f->cut.parts * f->lane_bytes;
+    f->passing = bytes;
     size_t most = 0; /* of what is needed for a while only, one after the other */
     for (int i = 0; i < f->nearlies; i++)
         most = map_plan_scratch(&f->earlies[i].map) > most ? map_plan_scratch(&f->earlies[i].map) : most;
     for (int i = 0; i < f->nearly_reduces; i++)
         most = reduce_plan_scratch(&f->early_reduces[i].plan) > most ? reduce_plan_scratch(&f->early_reduces[i].plan) : most;
-    for (int i = 0; i < f->nearly_reduces; i++)
-        f->early_reduces[i].scratch = bytes;
     size_t feeds = bytes;
     for (int i = 0; i < f->nfeeds; i++) {
         f->feeds[i].scratch = feeds;
         feeds += round64(reduce_plan_scratch(&f->feeds[i].plan));
     }
     f->head.scratch = feeds > bytes + most ? feeds : bytes + most;
-    return true;
-}
-
-/* A result may lie on an operand. If a later operation of the block still reads that operand, the result waits in a buffer. */
-static void
-bind_results(struct fused *f, const struct tensor *const *in, const struct tensor *out)
-{
-    for (int i = 0; i < f->nfulls; i++) {
-        struct full_result *r = &f->fulls[i];
-        r->deferred = false;
-        for (int o = 0; o < f->body->ninputs; o++)
-            r->deferred |= in[o]->data == out[r->result].data && f->last_read[o] > r->op;
-    }
-}
-
-static void
-run_early(struct fused *f, char *scratch, struct tensor *out)
-{
-    char *free = scratch + f->head.scratch;
-    for (int i = 0; i < f->nearlies; i++) {
-        struct early *e = &f->earlies[i];
-        const void *data[3];
-        for (int k = 0; k < e->map.nin; k++)
-            data[k] = f->base[e->in[k]];
-        size_t bytes = map_plan_scratch(&e->map);
-        f->base[e->out] = scratch + f->offset[e->out];
-        map_plan_run(&e->map, f->base[e->out], data, free - bytes);
-    }
-    for (int i = 0; i < f->ncopies; i++)
-        memcpy(scratch + f->copies[i].offset, f->base[f->copies[i].source], f->copies[i].bytes);
-    for (int i = 0; i < f->nearly_reduces; i++) {
-        struct early_reduce *e = &f->early_reduces[i];
-        reduce_plan_run(&e->plan, out[e->result].data, f->base[e->in], scratch + e->scratch);
-    }
-}
-
-static void
-set_slots(struct fused *f, char *scratch)
-{
-    for (int i = 0; i < f->nslots; i++) {
-        struct slot *s = &f->slots[i];
-        if (s->kind == SLOT_FIXED)
-            s->at = f->base[s->source];
-        else if (s->buffer >= 0)
-            s->at = scratch + f->buffers[s->buffer].offset;
-    }
-    for (int i = 0; i < f->walk.noperands; i++)
-        f->expanded[i] = -1;
-}
-
-static void
-move_slots(struct fused *f, const struct walk_at *at, struct tensor *out, char *scratch)
-{
-    for (int i = 0; i < f->nslots; i++) {
-        struct slot *s = &f->slots[i];
-        if (s->kind == SLOT_DIRECT)
-            s->at = f->base[s->source] + at->start * s->size;
-        else if (s->kind == SLOT_EXPAND)
-            s->at = (char *)walk_operand(&f->walk, at, s->walk, f->base[s->source], scratch + f->buffers[s->buffer].offset,
-                                         &f->expanded[s->walk]);
-    }
-    for (int i = 0; i < f->nfulls; i++)
-        if (!f->fulls[i].deferred) {
-            struct slot *s = &f->slots[f->fulls[i].slot];
-            s->at = (char *)out[f->fulls[i].result].data + at->start * s->size;
-        }
-}
-
-static void
-run_block(struct fused *f, const struct walk_at *at, struct tensor *out)
-{
-    const struct slot *slots = f->slots;
-    for (int i = 0; i < f->nops; i++) {
-        const struct block_op *op = &f->ops[i];
-        const void *data[3] = {slots[op->in[0]].at, slots[op->in[1]].at, slots[op->in[2]].at};
-        op->fn(slots[op->out].at, data, op->step, at->n);
-    }
-    for (int i = 0; i < f->nfeeds; i++)
-        reduce_next(&f->feeds[i].state, slots[f->feeds[i].slot].at, at->n);
-    for (int i = 0; i < f->nfulls; i++)
-        if (f->fulls[i].deferred) {
-            const struct slot *s = &slots[f->fulls[i].slot];
-            memcpy((char *)out[f->fulls[i].result].data + at->start * s->size, s->at, (size_t)at->n * s->size);
-        }
-}
-
-static void
-run_fused(struct prepared *head, const struct tensor *const *in, struct tensor *out, char *scratch)
-{
-    struct fused *f = (struct fused *)head;
-    for (int i = 0; i < f->body->ninputs; i++)
-        f->base[f->body->inputs[i]->id] = in[i]->data;
-    run_early(f, scratch, out);
-    bind_results(f, in, out);
-    set_slots(f, scratch);
-    for (int i = 0; i < f->nfeeds; i++)
-        reduce_start(&f->feeds[i].state, &f->feeds[i].plan, out[f->feeds[i].result].data, scratch + f->feeds[i].scratch);
-    if (f->nops || f->nfeeds) {
-        struct walk_at at;
-        for (walk_start(&at); walk_next(&f->walk, &at);) {
-            move_slots(f, &at, out, scratch);
-            run_block(f, &at, out);
-        }
-    }
-    for (int i = 0; i < f->nfeeds; i++)
-        reduce_end(&f->feeds[i].state);
-    for (int i = 0; i < f->ncopies; i++)
-        memcpy(out[f->copies[i].result].data, scratch + f->copies[i].offset, f->copies[i].bytes);
+    return make_lanes(f, arena);
 }
 
 struct prepared *
-prepare_FUSED(const struct node *n, const struct tensor *const *in, const struct tensor *out, int64_t rows, const struct isa *isa,
-              struct arena *arena)
+prepare_FUSED(const struct node *n, const struct tensor *const *in, const struct tensor *out, struct kernel_context *k, struct arena *arena)
 {
     struct fused *f = ARENA_NEW(arena, struct fused);
     if (!f)
         return NULL;
     f->body = n->body;
-    f->rows = rows;
-    f->isa = isa;
+    f->rows = k->rows;
+    f->isa = kernel_isa(k);
     if (!allocate(f, arena))
         return NULL;
     find_domain(f);
     find_last_uses(f);
     add_nodes(f);
-    if (!lay_out(f, arena))
+    if (!lay_out(f, k->threads, arena))
         return NULL;
-    f->head.run = run_fused;
+    f->head.run = fused_run;
     return &f->head;
 }
 
@@ -547,12 +413,12 @@ kernel_FUSED(const struct node *n, const struct tensor *const *in, struct tensor
 {
     struct arena arena;
     arena_init(&arena, NULL);
-    struct prepared *p = prepare_FUSED(n, in, out, k->rows, kernel_isa(k), &arena);
-    char *scratch = p ? kernel_scratch(k, p->scratch) : NULL;
-    if (scratch)
-        p->run(p, in, out, scratch);
+    struct prepared *p = prepare_FUSED(n, in, out, k, &arena);
+    bool ok = p && kernel_scratch(k, p->scratch);
+    if (ok)
+        p->run(p, in, out, k);
     arena_free(&arena);
-    return scratch;
+    return ok;
 }
 
 bool

@@ -2,6 +2,7 @@
 #ifndef NNC_RUNTIME_KERNEL_IMPL_H
 #define NNC_RUNTIME_KERNEL_IMPL_H
 #include "runtime/isa.h"
+#include "runtime/threads.h"
 #include "runtime/walk.h"
 
 /* As kernel_run. */
@@ -9,12 +10,13 @@ typedef bool kernel_fn(const struct node *n, const struct tensor *const *in, str
 
 /* A kernel bound to concrete types: what a node and N decide is decided once, run() has only the data to look at. */
 struct prepared {
-    void (*run)(struct prepared *p, const struct tensor *const *in, struct tensor *out, char *scratch);
+    /* |k| has |scratch| bytes of scratch memory and the threads that the kernel was prepared for. */
+    void (*run)(struct prepared *p, const struct tensor *const *in, struct tensor *out, struct kernel_context *k);
     size_t scratch;     /* bytes, aligned to 64 */
 };
-/* |in| and |out| have the concrete types; |out| is one tensor, or one a result. In |arena|; NULL if memory is short. */
-typedef struct prepared *prepare_fn(const struct node *n, const struct tensor *const *in, const struct tensor *out, int64_t rows,
-                                    const struct isa *isa, struct arena *arena);
+/* |in| and |out| have the concrete types at k->rows; |out| is one tensor, or one a result. In |arena|; NULL if memory is short. */
+typedef struct prepared *prepare_fn(const struct node *n, const struct tensor *const *in, const struct tensor *out, struct kernel_context *k,
+                                    struct arena *arena);
 
 #define KERNEL_LEAF(id) kernel_leaf
 #define KERNEL_MAP(id) kernel_map
@@ -68,25 +70,31 @@ round64(size_t bytes)
 /* The row function of a MAP, CAST or BROADCAST node with operands and results of these element types. */
 row_fn *row_of(const struct isa *isa, enum op op, const struct type *last_in, const struct type *out);
 
+/* About how many nanoseconds an element of it takes where the data lie in the second cache. */
+double row_cost(enum op op, enum elem elem);
+
 /* One elementwise operation with broadcasting. */
 struct map_plan {
     row_fn *fn;
-    int nin;
+    int nin, parts;         /* parts: for threads */
     uint8_t step[3];
     bool flat;              /* each operand is a scalar or has the result's elements */
     int64_t count;          /* of the result */
     size_t out_size;        /* bytes of an element of it */
+    size_t in_size[3];      /* and of the operands */
     struct walk walk;
     struct walk_operand operand[3];
 };
 /* |in| and |out| are concrete. The plan must not be copied afterwards. */
 void map_plan_make(struct map_plan *p, row_fn *fn, int nin, const struct type *const *in, const struct type *out);
+/* Cuts it up for |t|, if it is large enough; |cost|: nanoseconds an element. */
+void map_plan_cut(struct map_plan *p, double cost, const struct threads *t);
 static inline size_t
 map_plan_scratch(const struct map_plan *p)
 {
-    return p->flat ? 0 : (size_t)p->nin * round64(WALK_BUFFER);
+    return p->flat ? 0 : (size_t)(p->nin * p->parts) * round64(WALK_BUFFER);
 }
-void map_plan_run(const struct map_plan *p, void *out, const void *const *in, char *scratch);
+void map_plan_run(const struct map_plan *p, void *out, const void *const *in, char *scratch, struct threads *t);
 
 /* A reduction: the trailing run of reduced axes first, then every other reduced axis, the last first. */
 struct reduce_stage {
@@ -104,21 +112,32 @@ struct reduce_plan {
 };
 void reduce_plan_make(struct reduce_plan *p, enum op op, const struct type *in, uint32_t axes, const struct isa *isa);
 size_t reduce_plan_scratch(const struct reduce_plan *p);
-void reduce_plan_run(const struct reduce_plan *p, void *out, const void *x, char *scratch);
+void reduce_plan_run(const struct reduce_plan *p, void *out, const void *x, char *scratch, struct threads *t);
 
-/* The same reduction fed block by block, in ascending order, with the same bits. */
+/* The same reduction, or a part of its outputs, fed block by block, in ascending order, with the same bits. */
 struct reduce_feed {
     const struct reduce_plan *plan;
-    char *to;           /* values of the first stage */
-    char *out, *scratch;
-    int64_t at;         /* elements that were fed */
+    struct reduce_stage stage;  /* the first one, of this part */
+    char *to;           /* without stages: the elements themselves */
     int64_t inside;     /* position in the current group of length * inner elements */
     char *current;      /* where the current group goes */
     _Alignas(16) char lanes[REDUCE_LANES_BYTES]; /* as the arena that holds it */
 };
-void reduce_start(struct reduce_feed *f, const struct reduce_plan *p, void *out, char *scratch);
+/* What a part is fed: the elements [first, end), where a whole number of outputs begins and ends (multiples of reduce_feed_unit); or with |columns| these
+ * elements of every row, of a reduction whose first stage has one outer place. */
+struct reduce_range {
+    bool columns;
+    int64_t first, end;
+};
+int64_t reduce_feed_unit(const struct reduce_plan *p);
+/* The values of the first stage go to |out| or, if there are more stages, to |scratch|. */
+void reduce_start(struct reduce_feed *f, const struct reduce_plan *p, void *out, char *scratch, const struct reduce_range *r);
 void reduce_next(struct reduce_feed *f, const void *x, int64_t n);
+/* With |columns|: |rows| more rows, |stride| elements apart. */
+void reduce_rows(struct reduce_feed *f, const void *x, int64_t rows, int64_t stride);
 void reduce_end(struct reduce_feed *f);
+/* The stages that follow the first one, and the mean's division, when all parts have ended. */
+void reduce_finish(const struct reduce_plan *p, void *out, char *scratch, struct threads *t);
 
 /* The value of a CONST node of rank 0, or of ROWS, as its element type, in 8 bytes. */
 void scalar_store(const struct node *n, int64_t rows, void *out);

@@ -40,6 +40,14 @@ convert(const struct isa *isa, const struct node *n, const uint32_t *words, stru
             ((int32_t *)out->data)[at + i] = (int32_t)words[i];
 }
 
+struct random_run {
+    const struct node *node;
+    struct tensor *out;
+    const struct isa *isa;
+    uint32_t key[2];
+    int64_t step;
+};
+
 /* Numbers of RANDOM_NORMAL with mean 0 and deviation 1, drawn again until they are not above 2 in size, each element for
  * itself: attempt t of element i takes block t * 2^48 + i and gives its 4 (f64: 2) numbers in their order; the first that
  * fits is z, and the element is fma(z, deviation, mean). */
@@ -91,37 +99,52 @@ truncated_batch(const struct isa *isa, enum elem e, const uint32_t key[2], int64
 }
 
 static void
-truncated(const struct isa *isa, const struct node *n, const uint32_t key[2], int64_t step, struct tensor *out)
+truncated(const struct random_run *r, int64_t first, int64_t end)
 {
-    enum elem e = out->type.elem;
-    int64_t count = dense_count(&out->type);
+    enum elem e = r->out->type.elem;
+    const struct attr *attr = r->node->attr;
     static const uint8_t one = 1, steps[3] = {1, 0, 0};
     char deviation[8], mean[8];
-    isa->cast[ELEM_F64][e](deviation, (const void *const[]){&n->attr->stream.to}, &one, 1);
-    isa->cast[ELEM_F64][e](mean, (const void *const[]){&n->attr->stream.from}, &one, 1);
-    for (int64_t at = 0; at < count; at += ELEMENTS) {
-        int64_t now = count - at < ELEMENTS ? count - at : ELEMENTS;
-        char *to = (char *)out->data + (size_t)at * elem_size(e);
-        truncated_batch(isa, e, key, step, at, now, to);
-        isa->row[OP_FMA][e](to, (const void *const[]){to, deviation, mean}, steps, now);
+    r->isa->cast[ELEM_F64][e](deviation, (const void *const[]){&attr->stream.to}, &one, 1);
+    r->isa->cast[ELEM_F64][e](mean, (const void *const[]){&attr->stream.from}, &one, 1);
+    for (int64_t at = first; at < end; at += ELEMENTS) {
+        int64_t now = end - at < ELEMENTS ? end - at : ELEMENTS;
+        char *to = (char *)r->out->data + (size_t)at * elem_size(e);
+        truncated_batch(r->isa, e, r->key, r->step, at, now, to);
+        r->isa->row[OP_FMA][e](to, (const void *const[]){to, deviation, mean}, steps, now);
     }
+}
+
+static void
+plain(const struct random_run *r, int64_t first, int64_t end)
+{
+    int64_t words_each = r->out->type.elem == ELEM_F64 ? 2 : 1, batch = WORDS / words_each;
+    uint32_t words[WORDS];
+    for (int64_t at = first; at < end; at += batch) {
+        int64_t now = end - at < batch ? end - at : batch;
+        r->isa->philox(r->key, r->step, (uint64_t)(at * words_each / 4), (now * words_each + 3) / 4, words);
+        convert(r->isa, r->node, words, r->out, at, now);
+    }
+}
+
+/* Parts are whole batches of every kind of number. */
+static void
+random_part(void *context, int part, int parts)
+{
+    const struct random_run *r = context;
+    int64_t count = dense_count(&r->out->type), batches = (count + WORDS - 1) / WORDS;
+    int64_t first = threads_begin(batches, part, parts) * WORDS, end = threads_begin(batches, part + 1, parts) * WORDS;
+    (r->node->op == OP_RANDOM_TRUNCATED_NORMAL ? truncated : plain)(r, first, end < count ? end : count);
 }
 
 bool
 kernel_random(const struct node *n, const struct tensor *const *in, struct tensor *out, struct kernel_context *k)
 {
-    const struct isa *isa = kernel_isa(k);
-    int64_t count = dense_count(&out->type), words_each = out->type.elem == ELEM_F64 ? 2 : 1, batch = WORDS / words_each;
-    uint32_t key[2], words[WORDS];
-    make_key(n->attr->stream.stream, *(const int64_t *)in[0]->data, key);
-    if (n->op == OP_RANDOM_TRUNCATED_NORMAL) {
-        truncated(isa, n, key, *(const int64_t *)in[1]->data, out);
-        return true;
-    }
-    for (int64_t at = 0; at < count; at += batch) {
-        int64_t now = count - at < batch ? count - at : batch;
-        isa->philox(key, *(const int64_t *)in[1]->data, (uint64_t)(at * words_each / 4), (now * words_each + 3) / 4, words);
-        convert(isa, n, words, out, at, now);
-    }
+    static const double NS[OP_COUNT] = {[OP_RANDOM_BITS] = 0.5, [OP_RANDOM_UNIFORM] = 0.6, [OP_RANDOM_NORMAL] = 1.5,
+                                        [OP_RANDOM_TRUNCATED_NORMAL] = 8}; /* an element */
+    struct random_run r = {.node = n, .out = out, .isa = kernel_isa(k), .step = *(const int64_t *)in[1]->data};
+    int64_t count = dense_count(&out->type);
+    make_key(n->attr->stream.stream, *(const int64_t *)in[0]->data, r.key);
+    threads_run(k->threads, threads_parts(k->threads, NS[n->op] * (double)count, count / WORDS), random_part, &r);
     return true;
 }

@@ -71,25 +71,79 @@ reduce_plan_scratch(const struct reduce_plan *p)
     return bytes;
 }
 
+/* A stage is cut up along its outputs: |outer|, or |inner| where there are too few of those. */
+enum { STRIP = 16 };            /* outputs of which a part has some whole number */
+static const double REDUCE_COST = 0.08; /* nanoseconds an element */
+
+struct stage_run {
+    const struct reduce_plan *plan;
+    const struct reduce_stage *stage;
+    char *out;
+    const char *x;
+};
+
+/* Outputs [first, end) of |outer|. */
 static void
-run_stage(const struct reduce_plan *p, const struct reduce_stage *s, char *out, const char *x)
+outer_range(const struct stage_run *r, int64_t first, int64_t end)
 {
+    const struct reduce_stage *s = r->stage;
+    const struct reduce_fns *fns = r->plan->fns;
+    const int64_t size = (int64_t)r->plan->size, group = s->length * s->inner * size;
+    char *out = r->out + first * s->inner * size;
     if (s->trailing) {
-        p->fns->rows(out, x, s->outer, s->length);
+        fns->rows(out, r->x + first * group, end - first, s->length);
         return;
     }
-    p->fns->start(out, s->outer * s->inner);
-    for (int64_t o = 0; o < s->outer; o++)
-        p->fns->columns(out + o * s->inner * (int64_t)p->size, x + o * s->length * s->inner * (int64_t)p->size, s->length, s->inner);
+    fns->start(out, (end - first) * s->inner);
+    for (int64_t o = first; o < end; o++, out += s->inner * size)
+        fns->columns(out, r->x + o * group, s->length, s->inner, s->inner);
+}
+
+static void
+outer_part(void *context, int part, int parts)
+{
+    const struct stage_run *r = context;
+    int64_t strip = r->stage->trailing ? STRIP : 1, strips = (r->stage->outer + strip - 1) / strip;
+    int64_t end = threads_begin(strips, part + 1, parts) * strip;
+    outer_range(r, threads_begin(strips, part, parts) * strip, end < r->stage->outer ? end : r->stage->outer);
+}
+
+static void
+inner_part(void *context, int part, int parts)
+{
+    const struct stage_run *r = context;
+    const struct reduce_stage *s = r->stage;
+    const int64_t size = (int64_t)r->plan->size, strips = (s->inner + STRIP - 1) / STRIP;
+    int64_t first = threads_begin(strips, part, parts) * STRIP, end = threads_begin(strips, part + 1, parts) * STRIP;
+    if (end > s->inner)
+        end = s->inner;
+    for (int64_t o = 0; o < s->outer; o++) {
+        char *out = r->out + (o * s->inner + first) * size;
+        r->plan->fns->start(out, end - first);
+        r->plan->fns->columns(out, r->x + (o * s->length * s->inner + first) * size, s->length, end - first, s->inner);
+    }
+}
+
+static void
+run_stage(const struct stage_run *r, struct threads *t)
+{
+    const struct reduce_stage *s = r->stage;
+    int64_t strips = s->trailing ? s->outer / STRIP : s->outer;
+    double cost = REDUCE_COST * (double)r->plan->size / 4 * (double)(s->outer * s->length * s->inner);
+    int parts = threads_parts(t, cost, strips > s->inner / STRIP ? strips : s->inner / STRIP);
+    if (parts == 1)
+        outer_range(r, 0, s->outer);
+    else
+        threads_run(t, parts, strips >= parts ? outer_part : inner_part, (void *)r);
 }
 
 /* The stages from |first| on; |x|: their operand. */
 static void
-run_stages(const struct reduce_plan *p, int first, char *out, const char *x, char *scratch)
+run_stages(const struct reduce_plan *p, int first, char *out, const char *x, char *scratch, struct threads *t)
 {
     for (int i = first; i < p->nstages; i++) {
         char *to = i + 1 == p->nstages ? out : scratch;
-        run_stage(p, &p->stage[i], to, x);
+        run_stage(&(struct stage_run){p, &p->stage[i], to, x}, t);
         x = to;
         if (to == scratch)
             scratch += round64((size_t)(p->stage[i].outer * p->stage[i].inner) * p->size);
@@ -99,26 +153,38 @@ run_stages(const struct reduce_plan *p, int first, char *out, const char *x, cha
 }
 
 void
-reduce_plan_run(const struct reduce_plan *p, void *out, const void *x, char *scratch)
+reduce_plan_run(const struct reduce_plan *p, void *out, const void *x, char *scratch, struct threads *t)
 {
     if (!p->nstages)
         memcpy(out, x, (size_t)p->in_count * p->size);
-    run_stages(p, 0, out, x, scratch);
+    run_stages(p, 0, out, x, scratch, t);
+}
+
+int64_t
+reduce_feed_unit(const struct reduce_plan *p)
+{
+    return p->nstages ? p->stage[0].length * p->stage[0].inner : 1;
 }
 
 void
-reduce_start(struct reduce_feed *f, const struct reduce_plan *p, void *out, char *scratch)
+reduce_start(struct reduce_feed *f, const struct reduce_plan *p, void *out, char *scratch, const struct reduce_range *r)
 {
     const struct reduce_stage *s = &p->stage[0];
+    int64_t unit = reduce_feed_unit(p), output = r->first;
     f->plan = p;
-    f->out = out;
-    f->scratch = scratch;
-    f->at = f->inside = 0;
-    f->to = f->current = p->nstages > 1 ? scratch : out;
+    f->inside = 0;
+    f->stage = *s;
+    if (r->columns)
+        f->stage.inner = r->end - r->first;
+    else if (p->nstages && unit) {
+        f->stage.outer = (r->end - r->first) / unit;
+        output = r->first / unit * s->inner;
+    }
+    f->to = f->current = (p->nstages > 1 ? scratch : (char *)out) + output * (int64_t)p->size;
     if (p->nstages && s->trailing)
         p->fns->start(f->lanes, REDUCE_LANES);
     else if (p->nstages)
-        p->fns->start(f->to, s->outer * s->inner);
+        p->fns->start(f->to, f->stage.outer * f->stage.inner);
 }
 
 /* The lanes of the current output go on; a full one is closed by its tree. Returns how many elements were taken. */
@@ -152,11 +218,11 @@ feed_columns(struct reduce_feed *f, const struct reduce_stage *s, const char *x,
     int64_t column = f->inside % s->inner, row = f->inside / s->inner, take;
     if (!column && n >= s->inner) {
         int64_t rows = n / s->inner < s->length - row ? n / s->inner : s->length - row;
-        fns->columns(f->current, x, rows, s->inner);
+        fns->columns(f->current, x, rows, s->inner, s->inner);
         take = rows * s->inner;
     } else {
         take = s->inner - column < n ? s->inner - column : n;
-        fns->columns(f->current + column * (int64_t)f->plan->size, x, 1, take);
+        fns->columns(f->current + column * (int64_t)f->plan->size, x, 1, take, take);
     }
     f->inside += take;
     if (f->inside == s->length * s->inner) {
@@ -170,11 +236,11 @@ void
 reduce_next(struct reduce_feed *f, const void *x, int64_t n)
 {
     const struct reduce_plan *p = f->plan;
-    const struct reduce_stage *s = &p->stage[0];
+    const struct reduce_stage *s = &f->stage;
     const char *from = x;
     if (!p->nstages) {
-        memcpy(f->out + f->at * (int64_t)p->size, x, (size_t)n * p->size);
-        f->at += n;
+        memcpy(f->current, x, (size_t)n * p->size);
+        f->current += n * (int64_t)p->size;
         return;
     }
     while (n > 0) {
@@ -185,16 +251,27 @@ reduce_next(struct reduce_feed *f, const void *x, int64_t n)
 }
 
 void
+reduce_rows(struct reduce_feed *f, const void *x, int64_t rows, int64_t stride)
+{
+    f->plan->fns->columns(f->current, x, rows, f->stage.inner, stride);
+}
+
+void
 reduce_end(struct reduce_feed *f)
 {
     const struct reduce_plan *p = f->plan;
     /* An axis without elements was never closed. */
-    if (p->nstages && p->stage[0].trailing && !p->stage[0].length)
-        p->fns->start(f->to, p->stage[0].outer);
-    char *rest = f->scratch;
+    if (p->nstages && f->stage.trailing && !f->stage.length)
+        p->fns->start(f->to, f->stage.outer);
+}
+
+void
+reduce_finish(const struct reduce_plan *p, void *out, char *scratch, struct threads *t)
+{
+    char *rest = scratch;
     if (p->nstages > 1)
         rest += round64((size_t)(p->stage[0].outer * p->stage[0].inner) * p->size);
-    run_stages(p, p->nstages ? 1 : 0, f->out, f->to, rest);
+    run_stages(p, p->nstages ? 1 : 0, out, p->nstages > 1 ? scratch : out, rest, t);
 }
 
 /* argmax, argmin: the first of equals; the first NaN before all. */
@@ -219,18 +296,37 @@ ARG(int32_t)
 ARG(int64_t)
 ARG(uint8_t)
 
+struct arg_run {
+    bool most;
+    const struct tensor *in;
+    int axis;
+    int32_t *out;
+};
+
 static void
-arg_run(bool most, const struct tensor *in, int axis, int32_t *out)
+arg_part(void *context, int part, int parts)
 {
-    int64_t outer = type_span(&in->type, 0, axis, 0), length = in->type.dim[axis];
-    int64_t inner = type_span(&in->type, axis + 1, in->type.rank, 0);
-    switch ((enum elem)in->type.elem) {
-    case ELEM_F32: arg_float(most, out, in->data, outer, length, inner); break;
-    case ELEM_F64: arg_double(most, out, in->data, outer, length, inner); break;
-    case ELEM_I32: arg_int32_t(most, out, in->data, outer, length, inner); break;
-    case ELEM_I64: arg_int64_t(most, out, in->data, outer, length, inner); break;
-    default: arg_uint8_t(most, out, in->data, outer, length, inner);
+    const struct arg_run *r = context;
+    const struct type *t = &r->in->type;
+    int64_t length = t->dim[r->axis], inner = type_span(t, r->axis + 1, t->rank, 0), outer = type_span(t, 0, r->axis, 0);
+    int64_t first = threads_begin(outer, part, parts), count = threads_begin(outer, part + 1, parts) - first;
+    const char *x = (const char *)r->in->data + (size_t)(first * length * inner) * elem_size(t->elem);
+    int32_t *out = r->out + first * inner;
+    switch ((enum elem)t->elem) {
+    case ELEM_F32: arg_float(r->most, out, (const float *)x, count, length, inner); break;
+    case ELEM_F64: arg_double(r->most, out, (const double *)x, count, length, inner); break;
+    case ELEM_I32: arg_int32_t(r->most, out, (const int32_t *)x, count, length, inner); break;
+    case ELEM_I64: arg_int64_t(r->most, out, (const int64_t *)x, count, length, inner); break;
+    default: arg_uint8_t(r->most, out, (const uint8_t *)x, count, length, inner);
     }
+}
+
+static void
+arg_run(const struct arg_run *r, struct threads *t)
+{
+    enum { NS = 1 }; /* an element */
+    double cost = NS * (double)dense_count(&r->in->type);
+    threads_run(t, threads_parts(t, cost, type_span(&r->in->type, 0, r->axis, 0)), arg_part, (void *)r);
 }
 
 bool
@@ -238,7 +334,7 @@ kernel_reduce(const struct node *n, const struct tensor *const *in, struct tenso
 {
     uint32_t axes = n->attr->axes.axes;
     if (n->op == OP_ARGMAX || n->op == OP_ARGMIN) {
-        arg_run(n->op == OP_ARGMAX, in[0], __builtin_ctz(axes), out->data);
+        arg_run(&(struct arg_run){n->op == OP_ARGMAX, in[0], __builtin_ctz(axes), out->data}, k->threads);
         return true;
     }
     struct reduce_plan p;
@@ -247,7 +343,7 @@ kernel_reduce(const struct node *n, const struct tensor *const *in, struct tenso
     char *scratch = bytes ? kernel_scratch(k, bytes) : NULL;
     if (bytes && !scratch)
         return false;
-    reduce_plan_run(&p, out->data, in[0]->data, scratch);
+    reduce_plan_run(&p, out->data, in[0]->data, scratch, k->threads);
     return true;
 }
 
@@ -259,22 +355,21 @@ struct prepared_reduce {
 };
 
 static void
-run_reduce(struct prepared *head, const struct tensor *const *in, struct tensor *out, char *scratch)
+run_reduce(struct prepared *head, const struct tensor *const *in, struct tensor *out, struct kernel_context *k)
 {
     struct prepared_reduce *p = (struct prepared_reduce *)head;
-    reduce_plan_run(&p->plan, out->data, in[0]->data, scratch);
+    reduce_plan_run(&p->plan, out->data, in[0]->data, k->scratch, k->threads);
 }
 
 static void
-run_arg(struct prepared *head, const struct tensor *const *in, struct tensor *out, char *scratch)
+run_arg(struct prepared *head, const struct tensor *const *in, struct tensor *out, struct kernel_context *k)
 {
     struct prepared_reduce *p = (struct prepared_reduce *)head;
-    arg_run(p->most, in[0], p->arg_axis, out->data);
+    arg_run(&(struct arg_run){p->most, in[0], p->arg_axis, out->data}, k->threads);
 }
 
 struct prepared *
-prepare_reduce(const struct node *n, const struct tensor *const *in, const struct tensor *out, int64_t rows, const struct isa *isa,
-               struct arena *arena)
+prepare_reduce(const struct node *n, const struct tensor *const *in, const struct tensor *out, struct kernel_context *k, struct arena *arena)
 {
     struct prepared_reduce *p = ARENA_NEW(arena, struct prepared_reduce);
     if (!p)
@@ -285,7 +380,7 @@ prepare_reduce(const struct node *n, const struct tensor *const *in, const struc
         p->head.run = run_arg;
         return &p->head;
     }
-    reduce_plan_make(&p->plan, n->op, &in[0]->type, n->attr->axes.axes, isa);
+    reduce_plan_make(&p->plan, n->op, &in[0]->type, n->attr->axes.axes, kernel_isa(k));
     p->head = (struct prepared){run_reduce, reduce_plan_scratch(&p->plan)};
     return &p->head;
 }

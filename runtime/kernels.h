@@ -7,12 +7,14 @@
 
 enum gemm { GEMM_NNC, GEMM_OPENBLAS };
 struct isa;
+struct threads;
 
 /* What a kernel needs besides its operands. One a thread of control; zero-initialised it is ready for use. */
 struct kernel_context {
     int64_t rows;           /* N */
     enum gemm gemm;         /* GEMM_OPENBLAS only after blas_load() gave true */
     const struct isa *isa;  /* the variant of the inner loops (isa.h); NULL: the best one for this machine */
+    struct threads *threads; /* those that large kernels are cut up for (threads.h); NULL: the calling one does all */
     void *scratch;          /* grows, is kept: no allocation once the largest kernel has run */
     size_t scratch_size;
 };

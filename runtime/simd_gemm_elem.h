@@ -123,33 +123,34 @@ FN(pack)(T *panel, const T *b, bool transposed, int64_t b_row, int64_t k, int64_
             panel[p * columns + j] = b[j * b_row + p];
 }
 
-/* C[m, n] = A B with A's element (i, k) at a[i * a_row + k * a_k], where one of the two strides is 1. */
+/* C[m, n] = A B with A's element (i, k) at a[i * a_row + k * a_k], where one of the two strides is 1. B lies with |b_row| elements from row to row
+ * ([n, k] if transposed), C with |c_row|. */
 static void
-FN(product)(const T *a, int64_t a_row, int64_t a_k, const T *b, bool transpose_b, T *c, int64_t m, int64_t n, int64_t k, T *panel)
+FN(product)(const T *a, int64_t a_row, int64_t a_k, const T *b, int64_t b_row, bool transpose_b, T *c, int64_t c_row, int64_t m, int64_t n, int64_t k,
+            T *panel)
 {
     const int64_t block = a_row == 1 && k > 1 && a_k > 1 ? GEMM_BLOCK_TN : GEMM_BLOCK;
-    const int64_t b_row = transpose_b ? k : n;
     const int64_t ntiles = (m + TILE_ROWS - 1) / TILE_ROWS;
     const bool along = a_k == 1;
     for (int64_t p = 0; p < k; p += block) {
-        struct FN(tile) t = {.a_row = a_row, .a_k = a_k, .c_row = n, .k = k - p < block ? k - p : block, .first = p == 0};
+        struct FN(tile) t = {.a_row = a_row, .a_k = a_k, .c_row = c_row, .k = k - p < block ? k - p : block, .first = p == 0};
         for (int64_t j = 0; j < n; j += 2 * W) {
             const int64_t width = n - j < 2 * W ? n - j : 2 * W;
             const int vectors = width > W ? 2 : 1;
             const bool part = width % W != 0;
             t.last = width - (vectors - 1) * W;
-            if (!transpose_b && !part && ((size_t)n * sizeof(T) <= 1024 || m <= 2 * TILE_ROWS)) {
-                t.b = b + p * n + j;
-                t.b_row = n;
+            if (!transpose_b && !part && ((size_t)b_row * sizeof(T) <= 1024 || m <= 2 * TILE_ROWS)) {
+                t.b = b + p * b_row + j;
+                t.b_row = b_row;
             } else {
-                FN(pack)(panel, transpose_b ? b + j * k + p : b + p * n + j, transpose_b, b_row, t.k, width, vectors * W);
+                FN(pack)(panel, transpose_b ? b + j * b_row + p : b + p * b_row + j, transpose_b, b_row, t.k, width, vectors * W);
                 t.b = panel;
                 t.b_row = vectors * W;
             }
             for (int64_t i = 0, tile = 0; tile < ntiles; tile++) {
                 const int64_t end = m * (tile + 1) / ntiles;
                 t.a = a + i * a_row + p * a_k;
-                t.c = c + i * n + j;
+                t.c = c + i * c_row + j;
                 FN(tiles)[end - i][vectors - 1][part][along](&t);
                 i = end;
             }
@@ -158,24 +159,29 @@ FN(product)(const T *a, int64_t a_row, int64_t a_k, const T *b, bool transpose_b
 }
 
 void
-ISA(FN(gemm))(const struct gemm_shape *s, const T *a, const T *b, T *c, void *scratch)
+ISA(FN(gemm))(const struct gemm_shape *s, const struct gemm_part *part, const T *a, const T *b, T *c, void *scratch)
 {
-    const int64_t m = s->m, n = s->n, k = s->k;
+    const int64_t k = s->k, m = part->row_end - part->row, n = part->column_end - part->column;
+    const int64_t a_row = s->transpose_a ? 1 : k, a_k = s->transpose_a ? s->m : 1, b_row = s->transpose_b ? k : s->n;
+    T *panel = scratch;
+    a += part->row * a_row;
+    b += part->column * (s->transpose_b ? b_row : 1);
+    c += part->row * s->n + part->column;
     if (k == 0) {
-        memset(c, 0, (size_t)(m * n) * sizeof(T));
+        for (int64_t i = 0; i < m; i++)
+            memset(c + i * s->n, 0, (size_t)n * sizeof(T));
         return;
     }
-    T *panel = scratch;
     if (gemm_exchanged(s)) {
         T *flipped = panel + GEMM_BLOCK * GEMM_PANEL_BYTES / sizeof(T);
         /* C^T [n, m] = B^T A: B is read as the left operand, whose element (j, k) lies at b[k * n + j] or b[j * k' + k]. */
-        FN(product)(b, s->transpose_b ? k : 1, s->transpose_b ? 1 : n, a, false, flipped, n, m, k, panel);
+        FN(product)(b, s->transpose_b ? k : 1, s->transpose_b ? 1 : b_row, a, a_k, false, flipped, m, n, m, k, panel);
         for (int64_t i = 0; i < m; i++)
             for (int64_t j = 0; j < n; j++)
-                c[i * n + j] = flipped[j * m + i];
+                c[i * s->n + j] = flipped[j * m + i];
         return;
     }
-    FN(product)(a, s->transpose_a ? 1 : k, s->transpose_a ? m : 1, b, s->transpose_b, c, m, n, k, panel);
+    FN(product)(a, a_row, a_k, b, b_row, s->transpose_b, c, s->n, m, n, k, panel);
 }
 
 #undef FN

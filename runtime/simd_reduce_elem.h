@@ -95,17 +95,17 @@ FN(column_rest)(enum reduce op, T *acc, const T *x, int64_t rows, int64_t inner,
 }
 
 static inline __attribute__((always_inline)) void
-FN(vector_columns)(enum reduce op, T *acc, const T *x, int64_t rows, int64_t inner)
+FN(vector_columns)(enum reduce op, T *acc, const T *x, int64_t rows, int64_t inner, int64_t stride)
 {
     int64_t j = 0;
     for (; j + 8 * W <= inner; j += 8 * W)
-        FN(column_tile)(op, 8, acc + j, x + j, rows, inner);
+        FN(column_tile)(op, 8, acc + j, x + j, rows, stride);
     for (; j + 2 * W <= inner; j += 2 * W)
-        FN(column_tile)(op, 2, acc + j, x + j, rows, inner);
+        FN(column_tile)(op, 2, acc + j, x + j, rows, stride);
     for (; j + W <= inner; j += W)
-        FN(column_tile)(op, 1, acc + j, x + j, rows, inner);
+        FN(column_tile)(op, 1, acc + j, x + j, rows, stride);
     if (j < inner)
-        FN(column_rest)(op, acc + j, x + j, rows, inner, inner - j);
+        FN(column_rest)(op, acc + j, x + j, rows, stride, inner - j);
 }
 #endif
 
@@ -174,15 +174,15 @@ FN(rows_of)(enum reduce op, T *out, const T *x, int64_t outer, int64_t length)
 }
 
 static inline __attribute__((always_inline)) void
-FN(columns_of)(enum reduce op, T *acc, const T *x, int64_t rows, int64_t inner)
+FN(columns_of)(enum reduce op, T *acc, const T *x, int64_t rows, int64_t inner, int64_t stride)
 {
 #if VECTOR
-    FN(vector_columns)(op, acc, x, rows, inner);
+    FN(vector_columns)(op, acc, x, rows, inner, stride);
 #else
     for (int64_t r = 0; r < rows; r++) {
         _Pragma("omp simd")
         for (int64_t j = 0; j < inner; j++)
-            acc[j] = FN(step)(op, acc[j], x[r * inner + j]);
+            acc[j] = FN(step)(op, acc[j], x[r * stride + j]);
     }
 #endif
 }
@@ -195,9 +195,9 @@ FN(columns_of)(enum reduce op, T *acc, const T *x, int64_t rows, int64_t inner)
     }                                                                                                                          \
     static void FN(lanes_##id)(void *lanes, const void *x, int64_t n, int64_t at) { FN(lanes_of)(REDUCE_##id, lanes, x, n, at); } \
     static void FN(tree_##id)(void *out, const void *lanes) { FN(tree_of)(REDUCE_##id, out, lanes); }                          \
-    static void FN(columns_##id)(void *acc, const void *x, int64_t rows, int64_t inner)                                        \
+    static void FN(columns_##id)(void *acc, const void *x, int64_t rows, int64_t inner, int64_t stride)                        \
     {                                                                                                                          \
-        FN(columns_of)(REDUCE_##id, acc, x, rows, inner);                                                                      \
+        FN(columns_of)(REDUCE_##id, acc, x, rows, inner, stride);                                                              \
     }
 REDUCTION(SUM)
 REDUCTION(PROD)

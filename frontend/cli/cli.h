@@ -32,6 +32,7 @@ struct session {
     struct model_info info;         /* with the variables' tensors */
     int64_t seed;
     struct checkpoint_position at;  /* of the weights that were loaded; zeros if there are none, or not nnc's */
+    struct threads *threads;        /* of --threads; session_program makes them, session_close frees them */
 };
 
 enum needs { NEEDS_TRAIN = 1, NEEDS_VALID = 2, TARGETS_OPTIONAL = 4 };
@@ -48,7 +49,7 @@ bool session_initialize(struct session *s, const char *weights);
 bool session_weights(struct session *s);
 /* The numbers of an evaluation of the weights that were loaded. eval.c */
 struct step_numbers session_numbers(const struct session *s);
-/* The program for --mode. */
+/* The program for --mode; its owner destroys it before session_close. */
 bool session_program(struct session *s, int64_t train_rows, int64_t eval_rows, bool outputs_only, struct program *out);
 void session_close(struct session *s);
 /* Arrays given for the inputs, NAME=FILE.npy each, as a set. */

@@ -221,6 +221,12 @@ eager_free(struct eager *e)
     free(e->pending);
 }
 
+void
+eager_threads(struct eager *e, struct threads *threads)
+{
+    e->kernels.threads = threads;
+}
+
 struct graph *
 eager_begin(struct eager *e, void *const *inputs, int64_t rows)
 {

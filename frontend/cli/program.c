@@ -177,7 +177,7 @@ prepare_graph_mode(struct static_program *p)
     struct compiled *c[2];
     int count = compiled_graphs(p, c);
     for (int i = 0; i < count; i++)
-        if (!(c[i]->exec = exec_new(c[i]->graph, p->values, p->options.gemm, p->diag)))
+        if (!(c[i]->exec = exec_new_threads(c[i]->graph, p->values, p->options.gemm, p->options.threads, p->diag)))
             return false;
     return true;
 }
@@ -269,6 +269,7 @@ static_new(const struct model *m, const struct train_settings *t, struct tensor 
     *p = (struct static_program){.model = m, .train = t, .values = values, .options = *options, .rate = NAN, .diag = diag};
     *out = (struct program){p, train_step, eval_step, m->metrics ? metrics : NULL, NULL, destroy};
     p->kernels.gemm = options->gemm;
+    p->kernels.threads = options->threads;
     p->options.code.gemm = options->gemm;
     p->eager = eager_new(m, t, values, options->gemm, arena);
     p->addresses = ARENA_ARRAY(arena, void *, m->ninputs + 3 + m->nstep_draws);
@@ -344,6 +345,7 @@ program_new(const struct model *m, const struct train_settings *t, struct tensor
     if (options->mode != MODE_EAGER)
         return static_new(m, t, values, options, arena, out, diag);
     struct eager *e = eager_new(m, t, values, options->gemm, arena);
+    eager_threads(e, options->threads);
     if (options->outputs_only)
         eager_outputs_only(e);
     *out = (struct program){e, eager_train_step, eager_eval_step, m->metrics ? eager_metrics : NULL, has_rate(m) ? eager_rate(e) : NULL, destroy_eager};

@@ -10,6 +10,7 @@ enum mode { MODE_EAGER, MODE_GRAPH, MODE_JIT };
 struct program_options {
     enum mode mode;
     enum gemm gemm;
+    struct threads *threads;    /* for large kernels; outlive the program; NULL: one thread */
     uint32_t without;           /* passes left out, bits 1 << enum pass */
     int64_t train_rows;         /* the largest batch of train_step; 0: it is not called */
     int64_t eval_rows;          /* likewise for eval_step */
@@ -36,6 +37,8 @@ bool program_watch(struct program *p, struct kernel_times *times);
 struct eager;
 struct eager *eager_new(const struct model *m, const struct train_settings *t, struct tensor *values, enum gemm gemm, struct arena *arena);
 void eager_free(struct eager *e);
+/* From now on large kernels are cut up for |threads|, which outlive |e|. */
+void eager_threads(struct eager *e, struct threads *threads);
 /* Begins a step and gives the empty graph, whose nodes run as they are added. Inputs are taken from |inputs| by their index. */
 struct graph *eager_begin(struct eager *e, void *const *inputs, int64_t rows);
 /* Ends it: the variables get their new values. Returns false (and reports once) if memory was short in it. The values of nodes live until the next

@@ -3,6 +3,7 @@
 #include "passes/pass.h"
 #include "runtime/data/npy.h"
 #include "runtime/digest.h"
+#include "runtime/threads.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -388,6 +389,21 @@ source_paths(struct session *s, int *out_count)
     return paths;
 }
 
+/* As many threads as processors, unless --threads says how many. They start with the first kernel that is large enough. */
+static bool
+choose_threads(struct session *s)
+{
+    int64_t count = s->cli->options.threads;
+    if (count > THREADS_MAX) {
+        diag_subject(s->diag, THREADS_CLAMPED, "--threads", (long long)count, threads_available());
+        count = threads_available();
+    } else if (count < 1)
+        count = threads_available();
+    if (!s->threads && !(s->threads = threads_new((int)count)))
+        diag_report(s->diag, OUT_OF_MEMORY, (struct place){0});
+    return s->threads;
+}
+
 bool
 session_program(struct session *s, int64_t train_rows, int64_t eval_rows, bool outputs_only, struct program *out)
 {
@@ -398,8 +414,10 @@ session_program(struct session *s, int64_t train_rows, int64_t eval_rows, bool o
     o.no_cache = cli->options.no_cache;
     o.files = source_paths(s, &o.nfiles);
     o.gemm = chosen_gemm(cli);
-    if (!chosen_mode(cli, &o.mode) || !chosen_without(cli, &o.without) ||
-        !program_new(s->model, &s->x->train, s->info.values, &o, s->arena, out, s->diag))
+    if (!chosen_mode(cli, &o.mode) || !chosen_without(cli, &o.without) || !choose_threads(s))
+        return false;
+    o.threads = s->threads;
+    if (!program_new(s->model, &s->x->train, s->info.values, &o, s->arena, out, s->diag))
         return false;
     *out = draws_program(&s->draws, *out, s->arena);
     return true;
@@ -408,6 +426,8 @@ session_program(struct session *s, int64_t train_rows, int64_t eval_rows, bool o
 void
 session_close(struct session *s)
 {
+    threads_free(s->threads);
+    s->threads = NULL;
     if (s->data_ran)
         data_free(&s->data);
     for (int i = 0; i < s->info.ninputs; i++) {

@@ -1,8 +1,9 @@
 /* What the tests of kernels share: a graph of a few nodes on drawn data, and the comparison with the reference evaluator in every variant of
- * the inner loops that this machine runs. */
+ * the inner loops that this machine runs, on one thread and cut up for several. */
 #ifndef NNC_TESTS_KERNEL_CHECK_H
 #define NNC_TESTS_KERNEL_CHECK_H
 #include "runtime/isa.h"
+#include "runtime/threads.h"
 #include "tests/reference/reference.h"
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -14,6 +15,8 @@ struct check {
     uint64_t random;
     unsigned environment;
     struct kernel_context kernels;
+    struct threads *pools[3];   /* of 2, 3 and 5 threads, which cut up whatever has more than one piece */
+    int turn;                   /* whose turn is next */
 };
 
 static __attribute__((unused)) void
@@ -24,6 +27,10 @@ begin(struct check *b)
     b->graph = graph_new(&b->arena, "test");
     b->environment = float_enter();
     b->kernels.rows = 3;
+    for (int i = 0; i < 3; i++) {
+        b->pools[i] = threads_new((int[]){2, 3, 5}[i]);
+        threads_least(b->pools[i], 0);
+    }
 }
 
 static __attribute__((unused)) void
@@ -31,6 +38,8 @@ end(struct check *b)
 {
     float_leave(b->environment);
     kernel_context_free(&b->kernels);
+    for (int i = 0; i < 3; i++)
+        threads_free(b->pools[i]);
     arena_free(&b->arena);
 }
 
@@ -93,13 +102,13 @@ input(struct check *b, struct type t)
 enum { OPERANDS = 24 };
 
 static __attribute__((unused)) void
-fail_at(const struct node *n, const struct isa *isa, const struct tensor *got, int64_t at, const char *how)
+fail_at(const struct node *n, const struct kernel_context *k, const struct tensor *got, int64_t at, const char *how)
 {
     char text[TYPE_TEXT];
     struct arena arena;
     arena_init(&arena, NULL);
-    cr_assert_fail("%s to %s, variant %s, %s: element %lld differs\n%s", op_info[n->op].text, type_text(&got->type, ",", text), isa->name, how,
-                   (long long)at, n->body ? graph_text(n->body, &arena, false) : "");
+    cr_assert_fail("%s to %s, variant %s, %d threads, %s: element %lld differs\n%s", op_info[n->op].text, type_text(&got->type, ",", text),
+                   k->isa->name, threads_count(k->threads), how, (long long)at, n->body ? graph_text(n->body, &arena, false) : "");
 }
 
 /* Runs |n| in all variants on |in| and compares each result with the reference; also in place where that is allowed. */
@@ -118,15 +127,16 @@ check_on(struct check *b, const struct node *n, struct tensor *in)
         got[r] = tensor_new(&t);
     }
     reference_node(n, operands, want, rows);
-    for (int v = 0; v < isa_count(); v++) {
-        if (!(b->kernels.isa = isa_get(v)))
+    for (int v = 0; v < 2 * isa_count(); v++) {
+        if (!(b->kernels.isa = isa_get(v / 2)))
             continue;
+        b->kernels.threads = v % 2 ? b->pools[b->turn++ % 3] : NULL;
         for (int r = 0; r < results; r++)
             memset(got[r].data, 0x5a, (size_t)tensor_bytes(&got[r]));
         cr_assert(kernel_run(n, operands, got, &b->kernels));
         for (int r = 0; r < results; r++)
             if (!reference_same(&want[r], &got[r], &at))
-                fail_at(n, b->kernels.isa, &got[r], at, "");
+                fail_at(n, &b->kernels, &got[r], at, "");
         bool in_place = op_info[n->op].class == CLASS_MAP || n->op == OP_CAST;
         for (int i = 0; in_place && i < n->nin; i++) {
             if (!type_equal(&in[i].type, &got->type))
@@ -136,7 +146,7 @@ check_on(struct check *b, const struct node *n, struct tensor *in)
             operands[i] = &copy;
             cr_assert(kernel_run(n, operands, &copy, &b->kernels));
             if (!reference_same(want, &copy, &at))
-                fail_at(n, b->kernels.isa, &copy, at, "in place");
+                fail_at(n, &b->kernels, &copy, at, "in place");
             operands[i] = &in[i];
             tensor_free(&copy);
         }

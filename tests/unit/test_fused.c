@@ -135,15 +135,16 @@ check_in_place(struct check *c, const struct node *n)
             }
     }
     reference_node(n, operands, want, c->kernels.rows);
-    for (int v = 0; v < isa_count(); v++) {
-        if (!(c->kernels.isa = isa_get(v)))
+    for (int v = 0; v < 2 * isa_count(); v++) {
+        if (!(c->kernels.isa = isa_get(v / 2)))
             continue;
+        c->kernels.threads = v % 2 ? c->pools[c->turn++ % 3] : NULL;
         for (int i = 0; i < n->nin; i++)
             memcpy(moved[i].data, in[i].data, (size_t)tensor_bytes(&in[i]));
         cr_assert(kernel_run(n, moved_operands, got, &c->kernels));
         for (int r = 0; r < results; r++)
             if (!reference_same(&want[r], &got[r], &at))
-                fail_at(n, c->kernels.isa, &got[r], at, "in place");
+                fail_at(n, &c->kernels, &got[r], at, "in place");
     }
     for (int r = 0; r < results; r++) {
         tensor_free(&want[r]);

@@ -9,6 +9,7 @@
 #include "codegen/codegen.h"
 #include "passes/pass.h"
 #include "runtime/exec.h"
+#include "runtime/threads.h"
 #include "tests/reference/draw.h"
 #include "tests/reference/random_graph.h"
 #include "tests/reference/reference.h"
@@ -184,12 +185,23 @@ run_now(void *context, struct node *n)
     }
 }
 
+/* 1, 2, 3 or 5, which cut up whatever they can. */
+static struct threads *
+some_threads(const struct trial *t)
+{
+    static const int counts[] = {1, 2, 3, 5};
+    struct threads *threads = threads_new(counts[t->seed % 4]);
+    threads_least(threads, 0);
+    return threads;
+}
+
 static void
 check_eager(struct trial *t, const struct expected *e)
 {
     struct arena arena;
     jmp_buf oom;
-    struct eager r = {.t = t, .e = e, .kernels = {.rows = e->rows}};
+    struct threads *threads = some_threads(t);
+    struct eager r = {.t = t, .e = e, .kernels = {.rows = e->rows, .threads = threads}};
     arena_init(&arena, &oom);
     snprintf(t->what, sizeof t->what, "eager");
     struct random_graph made = random_graph_new(&arena, t->seed, t->only, run_now, &r);
@@ -203,6 +215,7 @@ check_eager(struct trial *t, const struct expected *e)
         tensor_free(&r.value[id]);
     free(r.value);
     kernel_context_free(&r.kernels);
+    threads_free(threads);
     arena_free(&arena);
 }
 
@@ -225,7 +238,8 @@ check_text(struct trial *t, struct graph *g)
 static void
 check_exec(struct trial *t, const struct graph *g)
 {
-    struct exec *e = exec_new(g, t->vars, GEMM_NNC, &t->diag);
+    struct threads *threads = some_threads(t);
+    struct exec *e = exec_new_threads(g, t->vars, GEMM_NNC, threads, &t->diag);
     cr_assert(e, "%s", trouble(t));
     struct tensor *outputs = calloc((size_t)g->noutputs + 1, sizeof *outputs);
     for (int i = 0; i < BATCHES; i++) {
@@ -237,6 +251,7 @@ check_exec(struct trial *t, const struct graph *g)
     }
     free(outputs);
     exec_free(e);
+    threads_free(threads);
 }
 
 static void *
