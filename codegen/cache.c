@@ -204,7 +204,8 @@ read_file(int fd, const struct code_key *key, struct code_object *out)
 {
     struct header h;
     struct stat about;
-    if (!is_private(fd, S_IFREG) || fstat(fd, &about) || !read_all(fd, &h, sizeof h) || memcmp(h.magic, MAGIC, sizeof MAGIC) ||
+    if (!is_private(fd, S_IFREG) || fstat(fd, &about) || !read_all(fd, &h, sizeof h) ||
+        memcmp(h.magic, MAGIC, sizeof MAGIC) ||
         h.format != FORMAT || h.key[0] != key->half[0] || h.key[1] != key->half[1] ||
         about.st_size < (off_t)sizeof h || h.size != (uint64_t)about.st_size - sizeof h || h.size > INT32_MAX)
         return false;
@@ -333,7 +334,8 @@ cache_write(int folder, const struct code_key *key, const struct code_object *ob
     memcpy(h.magic, MAGIC, sizeof MAGIC);
     file_name(key, name);
     clock_gettime(CLOCK_MONOTONIC, &now);
-    snprintf(temporary, sizeof temporary, "new.%s.%ld.%lx%09ld", name, (long)getpid(), (unsigned long)now.tv_sec, now.tv_nsec);
+    snprintf(temporary, sizeof temporary, "new.%s.%ld.%lx%09ld", name, (long)getpid(), (unsigned long)now.tv_sec,
+             now.tv_nsec);
     int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return;

@@ -44,7 +44,8 @@ code_from_object(const struct code_object *object, const struct code_graphs *gra
 }
 
 struct code *
-code_compile(const struct codegen *gen, const struct code_graphs *graphs, const struct code_options *options, struct diag *diag)
+code_compile(const struct codegen *gen, const struct code_graphs *graphs, const struct code_options *options,
+             struct diag *diag)
 {
     struct code_object object;
     if (!code_allowed(diag) || !gen->object(graphs, options, &object, diag))

@@ -113,7 +113,8 @@ set_u32(struct buffer *b, size_t at, size_t value)
         memcpy(b->bytes + at, &v, 4);
 }
 
-enum { TAG_COMPILE_UNIT = 0x11, TAG_SUBPROGRAM = 0x2e, AT_NAME = 3, AT_STMT_LIST = 0x10, AT_LOW_PC = 0x11, AT_HIGH_PC = 0x12 };
+enum { TAG_COMPILE_UNIT = 0x11, TAG_SUBPROGRAM = 0x2e, AT_NAME = 3, AT_STMT_LIST = 0x10, AT_LOW_PC = 0x11,
+      AT_HIGH_PC = 0x12 };
 enum { FORM_ADDR = 1, FORM_DATA4 = 6, FORM_STRING = 8 };
 
 static void
@@ -199,7 +200,8 @@ enum { SECTION_TEXT = 1, SECTION_NAMES, SECTION_SYMBOLS, SECTION_INFO, SECTION_A
 static void
 put_names(struct buffer *b, const struct image *image, uint32_t section_names[SECTIONS], uint32_t *symbol_names)
 {
-    static const char *const sections[SECTIONS] = {"", ".text", ".strtab", ".symtab", ".debug_info", ".debug_abbrev", ".debug_line"};
+    static const char *const sections[SECTIONS] = {"", ".text", ".strtab", ".symtab", ".debug_info", ".debug_abbrev",
+                                                   ".debug_line"};
     size_t start = b->size;
     for (int i = 0; i < SECTIONS; i++) {
         section_names[i] = (uint32_t)(b->size - start);
@@ -218,7 +220,8 @@ put_symbols(struct buffer *b, const struct image *image, const uint32_t *names)
     put(b, &symbol, sizeof symbol);
     for (int i = 0; i < image->count; i++) {
         symbol = (Elf64_Sym){.st_name = names[i], .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC), .st_shndx = SECTION_TEXT,
-                             .st_value = image->symbols[i].address - (uintptr_t)image->base, .st_size = image->symbols[i].size};
+                             .st_value = image->symbols[i].address - (uintptr_t)image->base,
+                             .st_size = image->symbols[i].size};
         put(b, &symbol, sizeof symbol);
     }
 }
@@ -236,7 +239,8 @@ end_section(struct buffer *b, Elf64_Shdr *s, uint32_t type, size_t start)
 static void
 put_file(struct buffer *b, const struct image *image, const struct code_graphs *graphs, uint32_t *symbol_names)
 {
-    Elf64_Ehdr head = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT}, .e_type = ET_REL,
+    Elf64_Ehdr head = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
+                       .e_type = ET_REL,
                        .e_machine = image->machine, .e_version = EV_CURRENT, .e_ehsize = sizeof head,
                        .e_shentsize = sizeof(Elf64_Shdr), .e_shnum = SECTIONS, .e_shstrndx = SECTION_NAMES};
     Elf64_Shdr sections[SECTIONS] = {0};

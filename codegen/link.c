@@ -40,7 +40,8 @@ fault(struct link *l, const char *what)
     return false;
 }
 
-/* |count| things of |each| bytes at |offset| of the object, aligned to 8 (to 1 if |each| is 1); NULL if they are not there. */
+/* |count| things of |each| bytes at |offset| of the object, aligned to 8 (to 1 if |each| is 1); NULL if they are not
+ * there. */
 static const void *
 piece(const struct link *l, uint64_t offset, uint64_t count, size_t each)
 {

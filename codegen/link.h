@@ -23,8 +23,8 @@ struct image {
 };
 
 /* Maps the object of |size| bytes, whose undefined symbols are names of |functions|. Never is a page writable and executable
- * at once. False and a report if the object is none of ours, memory is short, or the system refuses executable pages. Symbols
- * point into |object|, which must stay for as long as they are used. */
+ * at once. False and a report if the object is none of ours, memory is short, or the system refuses executable pages.
+ * Symbols point into |object|, which must stay for as long as they are used. */
 bool image_map(struct image *out, const void *object, size_t size, const struct runtime_function *functions,
                struct diag *diag);
 /* NULL if there is no such function. */
@@ -45,8 +45,8 @@ enum relocation_kind {
 enum relocation_kind relocation_kind(uint16_t machine, uint32_t type);
 /* Bytes at the place that the relocation changes. */
 size_t relocation_size(uint16_t machine, uint32_t type);
-/* Writes it: |at| are the bytes, which will lie at address |place|; |value| is symbol (or stub, or slot) + addend. False if the
- * value does not fit. */
+/* Writes it: |at| are the bytes, which will lie at address |place|; |value| is symbol (or stub, or slot) + addend. False if
+ * the value does not fit. */
 bool relocation_apply(uint16_t machine, uint32_t type, void *at, uint64_t place, uint64_t value);
 enum { STUB_SIZE = 16 };
 /* Code at |place| that jumps to the address which lies in |slot|. */

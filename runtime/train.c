@@ -244,10 +244,8 @@ take_batch(struct training *t, const struct checkpoint_position *at)
     }
     for (int i = 0; i < t->model->ninputs; i++) {
         size_t bytes = input_row_bytes(&t->model->inputs[i]);
-        const char *from = t->set->inputs[i].data;
-        char *to = t->inputs[i] = t->buffers[i];
-        for (int64_t r = 0; r < rows; r++, to += bytes)
-            memcpy(to, from + bytes * (size_t)t->order[at->epoch_rows + r], bytes);
+        t->inputs[i] = t->buffers[i];
+        gather_rows(t->buffers[i], t->set->inputs[i].data, t->order + at->epoch_rows, rows, bytes);
     }
     return rows;
 }

@@ -1,4 +1,5 @@
-/* bench: what the files of the command share. Times are in microseconds unless their names say something else; NAN: not known. */
+/* bench: what the files of the command share. Times are in microseconds unless their names say something else; NAN: not
+ * known. */
 #ifndef NNC_FRONTEND_CLI_BENCH_H
 #define NNC_FRONTEND_CLI_BENCH_H
 #include "frontend/cli/cli.h"
@@ -54,7 +55,7 @@ struct bench {
 double bench_now(void);             /* microseconds */
 double bench_median(double *v, int n); /* sorts */
 
-/* -- bench_steps.c: training steps, and processes that do them on request ------------------------------------------------------ */
+/* -- bench_steps.c: training steps, and processes that do them on request --------------------------------------------- */
 
 struct feeder {
     const struct session *s;
@@ -70,8 +71,8 @@ bool feeder_open(struct feeder *f, struct session *s);
 bool feeder_steps(struct feeder *f, int64_t count, bool draw_only);
 void feeder_close(struct feeder *f);
 
-/* The options of the command line from here on: |mode| and |gemm|, waiting for machine code, which is kept off the disk unless
- * |cache|. */
+/* The options of the command line from here on: |mode| and |gemm|, waiting for machine code, which is kept off the disk
+ * unless |cache|. */
 void bench_options(struct session *s, const char *mode, const char *gemm, bool cache);
 
 /* A process that measures, and the two pipes to it. */
@@ -91,14 +92,14 @@ bool bench_modes(struct bench *b);
 /* Measures what the passes are worth. */
 void bench_passes(struct bench *b);
 
-/* -- bench_products.c ------------------------------------------------------------------------------------------------------------ */
+/* -- bench_products.c --------------------------------------------------------------------------- */
 
 /* The counts that a mode has from the graph alone; products and flop of a step. */
 void bench_count(struct bench *b);
 /* The contractions alone, and how fast the machine multiplies and adds. */
 void bench_products(struct bench *b);
 
-/* -- bench_print.c --------------------------------------------------------------------------------------------------------------- */
+/* -- bench_print.c ------------------------------------------------------------------------------ */
 
 void bench_print(const struct bench *b, FILE *out, const char *format, bool terminal);
 #endif

@@ -5,8 +5,8 @@
 
 enum { COLUMNS_MAX = 12, ROWS_MAX = 40, BAR = 24 };
 
-/* Texts in rows and columns. The first column stands at the left, the others at the right; a column with the title BARS holds
- * shares from 0 to 1. */
+/* Texts in rows and columns. The first column stands at the left, the others at the right; a column with the title BARS
+ * holds shares from 0 to 1. */
 struct table {
     struct arena *arena;
     const char *title;
@@ -70,8 +70,8 @@ add_bytes(struct table *t, int64_t bytes)
 static struct table
 modes_table(const struct bench *b)
 {
-    static const char *const head[] = {"mode", "a step, us", BARS, "middle 80 %", "first step, ms", "compiled in, ms", "from disk, ms",
-                                       "kernels", "moved", "arena", "peak memory"};
+    static const char *const head[] = {"mode", "a step, us", BARS, "middle 80 %", "first step, ms", "compiled in, ms",
+                                       "from disk, ms", "kernels", "moved", "arena", "peak memory"};
     struct table t = table_new(b->s->arena, "Modes", 11, head);
     double most = 0;
     for (int i = 0; i < BENCH_MODES; i++)
@@ -128,14 +128,15 @@ product_name(const struct bench *b, const struct bench_product *p)
 {
     const char *batch = p->batch > 1 ? arena_printf(b->s->arena, "%lld x ", (long long)p->batch) : "";
     return arena_printf(b->s->arena, "%s[%lld,%lld]%s @ [%lld,%lld]%s", batch, (long long)(p->transpose_a ? p->k : p->m),
-                        (long long)(p->transpose_a ? p->m : p->k), p->transpose_a ? "^T" : "", (long long)(p->transpose_b ? p->n : p->k),
-                        (long long)(p->transpose_b ? p->k : p->n), p->transpose_b ? "^T" : "");
+                        (long long)(p->transpose_a ? p->m : p->k), p->transpose_a ? "^T" : "",
+                        (long long)(p->transpose_b ? p->n : p->k), (long long)(p->transpose_b ? p->k : p->n), p->transpose_b ? "^T" : "");
 }
 
 static struct table
 products_table(const struct bench *b)
 {
-    static const char *const head[] = {"contraction, machine code", "in a step", "us", "GFLOP/s", "of the peak", BARS, "OpenBLAS, us", "times as fast"};
+    static const char *const head[] = {"contraction, machine code", "in a step", "us", "GFLOP/s", "of the peak", BARS,
+                                       "OpenBLAS, us", "times as fast"};
     struct table t = table_new(b->s->arena, "Contractions", 8, head);
     for (int i = 0; i < b->nproducts; i++) {
         const struct bench_product *p = &b->product[i];
@@ -236,14 +237,14 @@ summary(const struct bench *b)
     char *text = arena_printf(a, "Graph mode takes %.2f of an eager step's time", g->step / e->step);
     if (j->measured)
         text = arena_printf(a, "%s, machine code %.2f of a graph step's", text, j->step / g->step);
-    double cold = pays_off(j, j->compile_ms, g), warm = pays_off(j, j->warm_ms, g);
+    double fastest = fmin(e->step, fmin(g->step, j->measured ? j->step : g->step)), cold = pays_off(j, j->compile_ms, g), warm = pays_off(j, j->warm_ms, g);
     if (!isnan(cold))
         text = arena_printf(a, "%s; compiling has paid off after %.0f steps", text, cold);
     if (!isnan(cold) && !isnan(warm))
         text = arena_printf(a, "%s, after %.0f with the code on disk", text, warm);
     if (b->flop > 0)
-        text = arena_printf(a, "%s. A step's contractions are %.3g MFLOP: %.3g GFLOP/s in the fastest mode, of %.3g that this core multiplies and adds", text,
-                            b->flop / 1e6, b->flop / 1e3 / fmin(e->step, fmin(g->step, j->measured ? j->step : g->step)), b->peak);
+        text = arena_printf(a, "%s. A step's contractions are %.3g MFLOP: %.3g GFLOP/s in the fastest mode, of %.3g that "
+                               "this core multiplies and adds", text, b->flop / 1e6, b->flop / 1e3 / fastest, b->peak);
     return arena_printf(a, "%s. %s", text, b->equal ? "All modes give the same weights and losses, to the last bit."
                                                     : "THE MODES DO NOT GIVE THE SAME WEIGHTS AND LOSSES.");
 }
@@ -299,7 +300,8 @@ print_json_mode(FILE *out, const struct bench *b, const struct bench_mode *m, co
     put_json(out, ", ", "kernels", m->others);
     put_json(out, ", ", "data", m->data);
     put_json(out, "}, ", "gflops", b->flop / m->step / 1e3);
-    put_json(out, ", ", "pays_off_steps", pays_off(m, m->compile_ms, &b->mode[m == &b->mode[BENCH_JIT] ? BENCH_GRAPH : BENCH_EAGER]));
+    const struct bench_mode *than = &b->mode[m == &b->mode[BENCH_JIT] ? BENCH_GRAPH : BENCH_EAGER];
+    put_json(out, ", ", "pays_off_steps", pays_off(m, m->compile_ms, than));
     fprintf(out, "}");
 }
 
@@ -322,8 +324,11 @@ print_json(const struct bench *b, FILE *out)
     fprintf(out, ", \"shapes\": [");
     for (int i = 0; i < b->nproducts; i++) {
         const struct bench_product *p = &b->product[i];
-        fprintf(out, "%s{\"batch\": %lld, \"m\": %lld, \"n\": %lld, \"k\": %lld, \"transpose_a\": %s, \"transpose_b\": %s, \"count\": %d",
-                i ? ",\n  " : "\n  ", (long long)p->batch, (long long)p->m, (long long)p->n, (long long)p->k, p->transpose_a ? "true" : "false",
+        fprintf(out,
+                "%s{\"batch\": %lld, \"m\": %lld, \"n\": %lld, \"k\": %lld, \"transpose_a\": %s, "
+                "\"transpose_b\": %s, \"count\": %d",
+                i ? ",\n  " : "\n  ", (long long)p->batch, (long long)p->m, (long long)p->n, (long long)p->k,
+                p->transpose_a ? "true" : "false",
                 p->transpose_b ? "true" : "false", p->count);
         put_json(out, ", ", "us", p->time);
         put_json(out, ", ", "openblas_us", p->blas);
@@ -348,14 +353,17 @@ put_field(FILE *out, double x)
 static void
 print_csv(const struct bench *b, FILE *out)
 {
-    fprintf(out, "mode,step_us,step_us_low,step_us_high,first_step_ms,compile_ms,compile_warm_ms,nodes,kernels,kernels_unfused,"
-                 "moved_bytes,live_bytes,arena_bytes,peak_rss,graph_us,dispatch_us,memory_us,contractions_us,kernels_us,data_us,equal\n");
+    fprintf(out,
+            "mode,step_us,step_us_low,step_us_high,first_step_ms,compile_ms,compile_warm_ms,nodes,kernels,kernels_unfused,"
+            "moved_bytes,live_bytes,arena_bytes,peak_rss,graph_us,dispatch_us,memory_us,contractions_us,kernels_us,"
+            "data_us,equal\n");
     for (int i = 0; i < BENCH_MODES; i++) {
         const struct bench_mode *m = &b->mode[i];
         if (!m->measured)
             continue;
         const double times[] = {m->step, m->low, m->high, m->first_step_ms, m->compile_ms, m->warm_ms};
-        const int64_t counts[] = {m->nodes, m->kernels, m->kernels_unfused, m->moved_bytes, m->live_bytes, m->arena_bytes, m->peak_rss};
+        const int64_t counts[] = {m->nodes, m->kernels, m->kernels_unfused, m->moved_bytes, m->live_bytes, m->arena_bytes,
+                                  m->peak_rss};
         const double parts[] = {m->graph, m->dispatch, m->memory, m->contractions, m->others, m->data};
         fprintf(out, "%s", strcmp(m->gemm, "openblas") ? m->name : "openblas");
         for (int k = 0; k < 6; k++)
@@ -407,11 +415,15 @@ static void
 print_html(const struct bench *b, FILE *out)
 {
     struct table tables[] = {modes_table(b), parts_table(b), products_table(b), passes_table(b)};
-    fprintf(out, "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>nnc bench: %s</title>\n<style>\n"
-                 "body { font: 15px/1.4 sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; color: #222 }\n"
-                 "table { border-collapse: collapse } th, td { padding: .25em .8em; text-align: right; border-bottom: 1px solid #ddd }\n"
-                 "th:first-child, td:first-child { text-align: left } td div { height: 1em; min-width: 1px; background: #47a }\n"
-                 "</style>\n</head>\n<body>\n<h1>%s: %lld rows a step</h1>\n<p>", b->s->model->name, b->s->model->name, (long long)b->rows);
+    fprintf(out,
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>nnc bench: %s</title>\n<style>\n"
+            "body { font: 15px/1.4 sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; color: #222 }\n"
+            "table { border-collapse: collapse }\n"
+            "th, td { padding: .25em .8em; text-align: right; border-bottom: 1px solid #ddd }\n"
+            "th:first-child, td:first-child { text-align: left }\n"
+            "td div { height: 1em; min-width: 1px; background: #47a }\n"
+            "</style>\n</head>\n<body>\n<h1>%s: %lld rows a step</h1>\n<p>", b->s->model->name, b->s->model->name,
+            (long long)b->rows);
     put_html(out, summary(b));
     fputs("</p>\n", out);
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)

@@ -1,5 +1,5 @@
-/* bench_steps: training steps as the training loop does them, each mode in a process of its own, which does some on request, so that
- * modes are timed in turn and each has its own peak of memory. */
+/* bench_steps: training steps as the training loop does them, each mode in a process of its own, which does some on request,
+ * so that modes are timed in turn and each has its own peak of memory. */
 #include "frontend/cli/bench.h"
 #include "runtime/digest.h"
 #include "runtime/exec.h"
@@ -34,15 +34,17 @@ feeder_open(struct feeder *f, struct session *s)
 {
     const struct train_settings *t = &s->x->train;
     int64_t rows = s->train.view.rows, valid = s->valid.exists ? s->valid.view.rows : 0;
-    *f = (struct feeder){.s = s, .batch = t->batch < rows ? t->batch : rows, .rows = t->drop_last ? rows - rows % t->batch : rows};
+    int64_t whole = t->drop_last ? rows - rows % t->batch : 0;
+    *f = (struct feeder){.s = s, .batch = t->batch < rows ? t->batch : rows, .rows = whole ? whole : rows};
     f->inputs = ARENA_ARRAY(s->arena, void *, s->info.ninputs + 1);
     f->buffers = ARENA_ARRAY(s->arena, void *, s->info.ninputs + 1);
-    f->at = f->rows = f->rows ? f->rows : rows;
+    f->at = f->rows;
     f->epoch = -1;
     if (t->shuffle && t->batch < rows) {
         f->order = ARENA_ARRAY(s->arena, int64_t, rows);
         for (int i = 0; i < s->info.ninputs; i++) {
-            struct type bytes = {.elem = ELEM_U8, .rank = 1, .dim = {(int64_t)input_row_bytes(&s->info.inputs[i]) * f->batch}};
+            struct type bytes = {.elem = ELEM_U8, .rank = 1,
+                                 .dim = {(int64_t)input_row_bytes(&s->info.inputs[i]) * f->batch}};
             f->buffers[i] = tensor_new(&bytes).data;
             if (!f->buffers[i]) {
                 diag_report(s->diag, OUT_OF_MEMORY, (struct place){0});
@@ -50,7 +52,7 @@ feeder_open(struct feeder *f, struct session *s)
             }
         }
     }
-    return session_program(s, f->batch, valid && t->eval_batch > valid ? valid : valid ? t->eval_batch : 0, false, &f->program);
+    return session_program(s, f->batch, t->eval_batch < valid ? t->eval_batch : valid, false, &f->program);
 }
 
 /* The next batch; returns its rows, 0 if memory is short. */
@@ -69,10 +71,8 @@ draw(struct feeder *f)
         set_rows_at(&s->info, &s->train.view, f->at, f->inputs);
     for (int i = 0; f->order && i < s->info.ninputs; i++) {
         size_t bytes = input_row_bytes(&s->info.inputs[i]);
-        const char *from = s->train.view.inputs[i].data;
-        char *to = f->inputs[i] = f->buffers[i];
-        for (int64_t r = 0; r < rows; r++, to += bytes)
-            memcpy(to, from + bytes * (size_t)f->order[f->at + r], bytes);
+        f->inputs[i] = f->buffers[i];
+        gather_rows(f->buffers[i], s->train.view.inputs[i].data, f->order + f->at, rows, bytes);
     }
     f->at += rows;
     return rows;
@@ -444,7 +444,8 @@ bench_modes(struct bench *b)
         int64_t end = ASK_END;
         if (m->measured) {
             take_parts(&child[i], m);
-            m->measured = bench_write(child[i].to, &end, sizeof end) && bench_read(child[i].from, &m->peak_rss, sizeof m->peak_rss);
+            m->measured = bench_write(child[i].to, &end, sizeof end) &&
+                          bench_read(child[i].from, &m->peak_rss, sizeof m->peak_rss);
             m->warm_ms = warm_time(b->s, m);
         }
         bench_join(&child[i]);

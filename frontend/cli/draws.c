@@ -134,6 +134,12 @@ draws_program(struct draws *d, struct program p, struct arena *arena)
     return (struct program){outer, train_step, eval_step, p.metrics ? metrics : NULL, p.lr, destroy};
 }
 
+const struct program *
+draws_inner(const struct program *p)
+{
+    return p->train_step == train_step ? &((const struct drawing *)p->self)->inner : p;
+}
+
 void
 draws_close(struct draws *d)
 {

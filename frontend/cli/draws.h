@@ -19,5 +19,7 @@ bool draws_open(struct draws *d, const struct model *m, const struct facts *fact
 bool draws_step(struct draws *d, int64_t rows);
 /* |p| with the draws made before each training step; |p| itself where there are none. The result owns |p|. */
 struct program draws_program(struct draws *d, struct program p, struct arena *arena);
+/* The program that draws_program was given, if |p| is its result; else |p|. */
+const struct program *draws_inner(const struct program *p);
 void draws_close(struct draws *d);
 #endif

@@ -1,5 +1,6 @@
 /* program: graph mode and machine code, and the choice of the mode. Machine code that is not at hand is made in a thread while
  * graph mode does the first steps; both have the same bits, so that nobody sees the change from one to the other. */
+#include "frontend/cli/draws.h"
 #include "frontend/cli/machine_code.h"
 #include "frontend/cli/program.h"
 #include "passes/pass.h"
@@ -323,8 +324,9 @@ program_load_blas(struct diag *diag)
 }
 
 bool
-program_watch(struct program *p, struct kernel_times *times)
+program_watch(const struct program *p, struct kernel_times *times)
 {
+    p = draws_inner(p);
     if (p->train_step == eager_train_step) {
         eager_times(p->self, times);
         return true;

@@ -30,7 +30,7 @@ bool program_new(const struct model *m, const struct train_settings *t, struct t
 bool program_load_blas(struct diag *diag);
 struct kernel_times;
 /* From now on the parts of |p|'s steps are timed (runtime/exec.h); false if they cannot be told apart: in machine code. */
-bool program_watch(struct program *p, struct kernel_times *times);
+bool program_watch(const struct program *p, struct kernel_times *times);
 
 /* -- eager.c: a graph that runs while it is built ---------------------------------------------------------------------------------- */
 

@@ -1,5 +1,5 @@
-/* cache: objects come back whole or not at all; nobody else's are taken; writers do not meet; the oldest go first. And code from
- * the cache has the bits of fresh code, in a process that has not loaded LLVM. */
+/* cache: objects come back whole or not at all; nobody else's are taken; writers do not meet; the oldest go first. And code
+ * from the cache has the bits of fresh code, in a process that has not loaded LLVM. */
 #include "codegen/code.h"
 #include "passes/pass.h"
 #include "runtime/kernels.h"
@@ -222,8 +222,9 @@ Test(cache, the_oldest_go_first)
 
 /* ---- code ---- */
 
-static const char *const TEXT = "graph g.train(x: f32[N,20]) {\n  var %w: f32[20,7] = \"w\"\n  %1 = matmul x, %w : f32[N,7]\n"
-                                "  %2 = exp %1 : f32[N,7]\n  %3 = sum %2 {axis=[0]} : f32[7]\n  return %2 \"a\", %3 \"b\"\n}\n";
+static const char *const TEXT = "graph g.train(x: f32[N,20]) {\n  var %w: f32[20,7] = \"w\"\n"
+                                "  %1 = matmul x, %w : f32[N,7]\n  %2 = exp %1 : f32[N,7]\n"
+                                "  %3 = sum %2 {axis=[0]} : f32[7]\n  return %2 \"a\", %3 \"b\"\n}\n";
 
 static struct graph *
 planned(struct arena *arena, struct diag *diag)

@@ -477,10 +477,10 @@ Test(codegen, matmul_large)
                                   "  return %1 \"a\", %2 \"b\", %3 \"c\", x \"d\"\n}\n", 1, 1, true);
     for (int width = 0; width <= 8; width += 8) {
         struct code_options options = {.vector_width = width};
-        struct code *c = f.gen.compile(g, &options, &f.diag);
+        struct code *c = compiled(&f, g, &options);
         cr_assert(c, "%s", said(&f));
-        compare_runs(&f, g, f.gen.function(c), 1, &options);
-        f.gen.free(c);
+        compare_runs(&f, g, code_function(c, 0), 1, &options);
+        code_free(c);
     }
     teardown(&f);
 }

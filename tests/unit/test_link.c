@@ -1,4 +1,5 @@
-/* link and relocate: objects become code; damaged ones are refused; every kind of relocation puts the bits where they belong. */
+/* link and relocate: objects become code; damaged ones are refused; every kind of relocation puts the bits where they
+ * belong. */
 #include "codegen/codegen.h"
 #include "codegen/link.h"
 #include <criterion/criterion.h>
@@ -39,9 +40,10 @@ section(struct object *o, int i, uint32_t type, uint64_t flags, const void *at, 
 static struct object
 make_object(void)
 {
-    /* sub rsp, 8; call outside; add eax, [rip + constants]; mov rcx, [rip + slot of constants]; add eax, [rcx + 8]; add rsp, 8;
-     * ret. */
-    static const unsigned char code[] = {0x48, 0x83, 0xec, 8, 0xe8, 0, 0, 0, 0, 3, 5, 0, 0, 0, 0, 0x48, 0x8b, 0x0d, 0, 0, 0, 0,
+    /* sub rsp, 8; call outside; add eax, [rip + constants]; mov rcx, [rip + slot of constants]; add eax, [rcx + 8]; add rsp,
+     * 8; ret. */
+    static const unsigned char code[] = {0x48, 0x83, 0xec, 8, 0xe8, 0, 0, 0, 0, 3, 5, 0, 0, 0, 0, 0x48, 0x8b, 0x0d, 0, 0, 0,
+                                         0,
                                          3, 0x41, 8, 0x48, 0x83, 0xc4, 8, 0xc3};
     struct object o = {.head = {.e_ident = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB, EV_CURRENT},
                                 .e_type = ET_REL, .e_machine = EM_X86_64, .e_shoff = offsetof(struct object, section),
@@ -49,7 +51,8 @@ make_object(void)
     memcpy(o.text, code, sizeof code);
     o.constants[0] = 2;
     memcpy(o.strings, "\0f\0outside\0constants", 21);
-    o.symbols[1] = (Elf64_Sym){.st_name = 1, .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC), .st_shndx = TEXT, .st_size = 30};
+    o.symbols[1] = (Elf64_Sym){.st_name = 1, .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_FUNC), .st_shndx = TEXT,
+                               .st_size = 30};
     o.symbols[2] = (Elf64_Sym){.st_name = 3, .st_info = ELF64_ST_INFO(STB_GLOBAL, STT_NOTYPE)};
     o.symbols[3] = (Elf64_Sym){.st_name = 11, .st_shndx = CONSTANTS};
     o.relocations[0] = (Elf64_Rela){5, ELF64_R_INFO(2, R_X86_64_PLT32), -4};
@@ -81,7 +84,8 @@ has_rights(const void *address, const char *rights)
     while (f && fgets(line, sizeof line, f)) {
         unsigned long from, to;
         char have[8];
-        if (sscanf(line, "%lx-%lx %7s", &from, &to, have) == 3 && (unsigned long)address >= from && (unsigned long)address < to)
+        if (sscanf(line, "%lx-%lx %7s", &from, &to, have) == 3 && (unsigned long)address >= from &&
+            (unsigned long)address < to)
             found = !strcmp(have, rights);
     }
     fclose(f);
