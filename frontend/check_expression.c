@@ -43,6 +43,10 @@ static void
 unbound(struct checker *c, const char *name, struct place at)
 {
     const char *names[1024];
+    if (c->diag->errors >= DIAG_ERRORS_MAX) { /* counted, not shown */
+        report(c, UNKNOWN_NAME, at, name);
+        return;
+    }
     int n = builtin_names(names, 256);
     for (int i = 0; c->frame && i < c->frame->nbindings && n < 768; i++)
         names[n++] = c->frame->bindings[i].name;
