@@ -567,7 +567,7 @@ static const struct builtin builtins[] = {
     {"random_bits", {"shape"}, 1, builtin_random, OP_RANDOM_BITS, false},
     {"random_uniform", {"shape", "low", "high"}, 1, builtin_random, OP_RANDOM_UNIFORM, false},
     {"random_normal", {"shape", "mean", "deviation"}, 1, builtin_random, OP_RANDOM_NORMAL, false},
-    {"random_truncated_normal", {"shape", "mean", "deviation"}, 1, builtin_random, OP_RANDOM_TRUNCATED_NORMAL, false},
+    {"random_truncated_normal", {"shape", "mean", "deviation", "low", "high"}, 1, builtin_random, OP_RANDOM_TRUNCATED_NORMAL, false},
     {"random_keep", {"shape", "rate"}, 2, builtin_keep, OP_RANDOM_UNIFORM, false},
     {"logits_of", {"p"}, 1, builtin_logits_of, OP_COUNT, false},
     {"has_logits", {"p"}, 1, builtin_has_logits, OP_COUNT, false},

@@ -20,7 +20,7 @@ stream_number(struct checker *c)
 
 /* Records the site; its input in the template, or NULL if nnc's own stream gives the numbers. */
 static struct node *
-make_site(struct checker *c, enum stream_law law, const struct type *type, const struct attr *attr, struct place at)
+make_site(struct checker *c, const struct draw_site *site, struct place at)
 {
     struct model *m = &c->x->model;
     bool weight = c->purpose == FOR_INIT;
@@ -28,29 +28,36 @@ make_site(struct checker *c, enum stream_law law, const struct type *type, const
     if (!c->training)
         return NULL;
     struct draw_site *s = ARENA_PUSH(c->arena, m->sites, m->nsites, m->sites_cap);
-    *s = (struct draw_site){.weight = weight, .stream = attr->stream.stream, .law = law, .type = *type, .a = attr->stream.from, .b = attr->stream.to, .input = -1};
+    *s = *site;
+    s->weight = weight;
+    s->input = -1;
     if (!strcmp(convention, "nnc"))
         return NULL;
     c->graph->place = user_place(c, at);
-    struct node *n = graph_input(c->graph, arena_printf(c->arena, "draw.%d", m->nsites - 1), type);
+    struct node *n = graph_input(c->graph, arena_printf(c->arena, "draw.%d", m->nsites - 1), &site->type);
     s->input = weight ? m->ninit_draws++ : m->nstep_draws++;
     return n;
 }
 
 static struct value
-draw(const struct call *x, enum op op, enum stream_law law, struct type *type, struct attr *attr)
+draw(const struct call *x, enum op op, struct draw_site *d)
 {
     struct checker *c = x->c;
+    struct type *type = &d->type;
+    struct attr *attr = &(struct attr){0};
     if (!c->seed) {
         report(c, RANDOM_MISPLACED, x->at, x->b->name);
         return value_error();
     }
-    attr->stream.stream = stream_number(c);
-    struct node *site = make_site(c, law, type, attr, x->at);
+    d->stream = stream_number(c);
+    attr->stream.stream = d->stream;
+    attr->stream.from = d->a;
+    attr->stream.to = d->b;
+    struct node *site = make_site(c, d, x->at);
     if (site)
         return value_tensor(site);
-    if (law == STREAM_KEEP) { /* kept where a uniform number is at least the rate */
-        struct node *rate = graph_number(c->graph, (enum elem)c->frame->elem, attr->stream.from);
+    if (d->law == STREAM_KEEP) { /* kept where a uniform number is at least the rate */
+        struct node *rate = graph_number(c->graph, (enum elem)c->frame->elem, d->a);
         attr->stream.from = 0;
         attr->stream.to = 1;
         type->elem = (uint8_t)c->frame->elem;
@@ -68,28 +75,32 @@ builtin_random(const struct call *x)
 {
     static const struct { enum op op; enum stream_law law; } laws[] = {
         {OP_RANDOM_UNIFORM, STREAM_UNIFORM}, {OP_RANDOM_NORMAL, STREAM_NORMAL}, {OP_RANDOM_TRUNCATED_NORMAL, STREAM_TRUNCATED}};
-    struct type type;
+    struct draw_site d = {.law = STREAM_UNIFORM};
     enum elem e = x->c->frame ? x->c->frame->elem : ELEM_F32;
-    struct attr attr = {0};
-    if (!value_shape(x->c, &x->arg[0]->value, x->b->op == OP_RANDOM_BITS ? ELEM_I32 : e, true, &type, argument_place(x, 0)) ||
-        !argument_real(x, 1, 0, &attr.stream.from) || !argument_real(x, 2, 1, &attr.stream.to))
+    if (!value_shape(x->c, &x->arg[0]->value, x->b->op == OP_RANDOM_BITS ? ELEM_I32 : e, true, &d.type, argument_place(x, 0)) ||
+        !argument_real(x, 1, 0, &d.a) || !argument_real(x, 2, 1, &d.b))
         return value_error();
-    enum stream_law law = STREAM_UNIFORM;
     for (int i = 0; i < 3; i++)
         if (laws[i].op == x->b->op)
-            law = laws[i].law;
-    return draw(x, x->b->op, law, &type, &attr);
+            d.law = laws[i].law;
+    double two[2] = {d.a - 2 * d.b, d.a + 2 * d.b};
+    if (!argument_real(x, 3, two[0], &d.low) || !argument_real(x, 4, two[1], &d.high))
+        return value_error();
+    if ((d.low != two[0] || d.high != two[1]) && strcmp(x->c->x->facts.random, "torch")) {
+        report(x->c, RANDOM_CUT, x->at, x->b->name);
+        return value_error();
+    }
+    return draw(x, x->b->op, &d);
 }
 
 /* random_keep(shape, rate): true for what dropout keeps. */
 struct value
 builtin_keep(const struct call *x)
 {
-    struct type type;
-    struct attr attr = {0};
-    if (!value_shape(x->c, &x->arg[0]->value, ELEM_BOOL, true, &type, argument_place(x, 0)) || !argument_real(x, 1, 0, &attr.stream.from))
+    struct draw_site d = {.law = STREAM_KEEP, .b = 1};
+    if (!value_shape(x->c, &x->arg[0]->value, ELEM_BOOL, true, &d.type, argument_place(x, 0)) || !argument_real(x, 1, 0, &d.a))
         return value_error();
-    return draw(x, OP_RANDOM_UNIFORM, STREAM_KEEP, &type, &attr);
+    return draw(x, OP_RANDOM_UNIFORM, &d);
 }
 
 /* -- what Keras' losses look for --------------------------------------------------------------------------------------------------- */

@@ -41,6 +41,7 @@ struct draw_site {
     enum stream_law law;
     struct type type;
     double a, b;
+    double low, high;           /* cut-offs of a truncated normal, as values */
     int input;                  /* which of the template's draws it is: of `init` or of `train`; -1: an operation of the graph */
 };
 

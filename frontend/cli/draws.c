@@ -5,10 +5,8 @@
 static struct stream_draw
 draw_of(const struct draw_site *s, int64_t rows)
 {
-    struct stream_draw d = {.law = s->law, .elem = (enum elem)s->type.elem, .count = type_count(&s->type, rows), .a = s->a, .b = s->b};
+    struct stream_draw d = {.law = s->law, .elem = (enum elem)s->type.elem, .count = type_count(&s->type, rows), .a = s->a, .b = s->b, .low = s->low, .high = s->high};
     d.rows = s->type.rank ? dim_at(s->type.dim[0], rows) : 1;
-    d.low = d.a - 2 * d.b; /* a truncated normal is cut at two deviations */
-    d.high = d.a + 2 * d.b;
     return d;
 }
 

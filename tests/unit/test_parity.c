@@ -1,0 +1,237 @@
+/* Training under a convention against the frameworks themselves: PyTorch 2.13.0 and Keras 3.15.1 on TensorFlow 2.21.0.
+ *
+ * tests/parity/FOLDER holds NAME.nn, NAME.steps.csv (the loss of each step), init.safetensors (weights before the first) and
+ * tolerances.txt: rows `NAME last-step relative-tolerance`, ten times the drift that the framework shows when its order of summation
+ * changes. A loss may be off by three tolerances; initial weights are equal to the bit. losses.nn: below. */
+#include "ir/arena.h"
+#include "runtime/safetensors.h"
+#include "tests/unit/run_program.h"
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PARITY NNC_SOURCE_DIR "/tests/parity/"
+
+TestSuite(parity, .timeout = 300);
+
+/* -- files of tensors ----------------------------------------------------------------------------------------------------------- */
+
+struct table {
+    struct arena arena;
+    struct diag diag;
+    struct safetensors file;
+};
+
+static void
+table_open(struct table *t, const char *path)
+{
+    arena_init(&t->arena, NULL);
+    diag_init(&t->diag, &t->arena);
+    cr_assert(safetensors_open(&t->file, path, &t->diag), "%s", path);
+}
+
+static void
+table_close(struct table *t)
+{
+    safetensors_close(&t->file);
+    arena_free(&t->arena);
+}
+
+static float *
+table_read(struct table *t, const struct safetensors_entry *e)
+{
+    float *values = malloc((size_t)e->bytes + 1);
+    cr_assert(values && safetensors_read(&t->file, e, ELEM_F32, values, NULL, &t->diag));
+    return values;
+}
+
+/* |count| numbers of the tensor |name| of a file, from the one numbered |from|, against |want|, within |tolerance|; 0: to the bit. */
+static void
+expect_tensor(struct table *t, const char *name, const float *want, int64_t from, int64_t count, double tolerance, const char *said)
+{
+    const struct safetensors_entry *e = safetensors_find(&t->file, name);
+    cr_assert(e && e->bytes >= (from + count) * (int64_t)sizeof *want, "%s: no tensor %s of that size", said, name);
+    float *got = table_read(t, e);
+    for (int64_t i = 0; i < count; i++) {
+        bool same = tolerance > 0 ? fabs((double)got[from + i] - (double)want[i]) <= tolerance : !memcmp(&got[from + i], &want[i], sizeof *want);
+        cr_assert(same, "%s: %s[%lld] is %.9g, wanted %.9g", said, name, (long long)(from + i), (double)got[from + i], (double)want[i]);
+    }
+    free(got);
+}
+
+static void
+expect_same_weights(const struct run *r, const char *file, const char *want_path, const char *said)
+{
+    char path[256];
+    struct table mine, theirs;
+    snprintf(path, sizeof path, "%s/%s", r->folder, file);
+    table_open(&mine, path);
+    table_open(&theirs, want_path);
+    for (int i = 0; i < theirs.file.count; i++) {
+        const struct safetensors_entry *e = &theirs.file.entries[i];
+        float *want = table_read(&theirs, e);
+        expect_tensor(&mine, e->name, want, 0, e->bytes / (int64_t)sizeof *want, 0, said);
+        free(want);
+    }
+    table_close(&theirs);
+    table_close(&mine);
+}
+
+/* -- training ------------------------------------------------------------------------------------------------------------------- */
+
+static double
+tolerance_of(const char *folder, const char *name, int step)
+{
+    char path[256], row[64];
+    double r = 0;
+    int last = 0;
+    snprintf(path, sizeof path, PARITY "%s/tolerances.txt", folder);
+    FILE *f = fopen(path, "r");
+    cr_assert(f, "%s", path);
+    for (char line[256]; fgets(line, sizeof line, f) && last < step;) {
+        double number;
+        int upto;
+        if (sscanf(line, "%63s %d %lf", row, &upto, &number) == 3 && !strcmp(row, name)) {
+            last = upto;
+            r = number;
+        }
+    }
+    fclose(f);
+    cr_assert(r > 0, "%s %s: no tolerance", folder, name);
+    return r;
+}
+
+/* Every step of a run's table against the framework's. */
+static int
+expect_losses(const struct run *r, const char *folder, const char *name)
+{
+    char path[256], line[256], theirs[256];
+    int steps = 0;
+    snprintf(path, sizeof path, "%s/s.csv", r->folder);
+    FILE *f = fopen(path, "r");
+    snprintf(path, sizeof path, PARITY "%s/%s.steps.csv", folder, name);
+    FILE *g = fopen(path, "r");
+    cr_assert(f && g && fgets(line, sizeof line, f) && fgets(theirs, sizeof theirs, g), "%s", path);
+    int column = 0;
+    for (char *save, *word = strtok_r(line, ",\n", &save); word && strcmp(word, "loss"); word = strtok_r(NULL, ",\n", &save))
+        column++;
+    while (fgets(theirs, sizeof theirs, g)) {
+        cr_assert(fgets(line, sizeof line, f), "%s: ends before step %d", name, steps + 1);
+        const char *at = line;
+        for (int i = 0; i < column; i++)
+            at += strcspn(at, ",") + 1;
+        double got = strtod(at, NULL), want = strtod(strchr(theirs, ',') + 1, NULL);
+        double off = fabs(got - want) / fabs(want), most = 3 * tolerance_of(folder, name, ++steps);
+        cr_expect(off <= most, "%s/%s, step %d: loss %.9g, wanted %.9g; %.3g off, at most %.3g", folder, name, steps, got, want, off, most);
+    }
+    fclose(f);
+    fclose(g);
+    return steps;
+}
+
+static void
+train_as_framework(const char *folder, const char *name, const char *initial, const char *options, int steps)
+{
+    struct run r;
+    run_init(&r);
+    cr_assert_eq(run_nnc(&r, "train " PARITY "%s/%s.nn --mode graph --quiet --epochs 0 --save start.safetensors", folder, name), 0, "%s", r.text);
+    expect_same_weights(&r, "start.safetensors", initial, name);
+    cr_assert_eq(run_nnc(&r, "train " PARITY "%s/%s.nn --mode graph --quiet %s --steps s.csv", folder, name, options), 0, "%s", r.text);
+    cr_expect_eq(expect_losses(&r, folder, name), steps, "%s/%s", folder, name);
+    run_end(&r);
+}
+
+static void
+train_all(const char *folder, int cases)
+{
+    char path[256], name[64];
+    int n = 0;
+    snprintf(path, sizeof path, PARITY "%s", folder);
+    DIR *d = opendir(path);
+    cr_assert(d, "%s", path);
+    snprintf(path, sizeof path, PARITY "%s/init.safetensors", folder);
+    for (struct dirent *e; (e = readdir(d));) {
+        size_t length = strlen(e->d_name);
+        if (length < 4 || length > sizeof name || strcmp(e->d_name + length - 3, ".nn"))
+            continue;
+        snprintf(name, sizeof name, "%.*s", (int)length - 3, e->d_name);
+        train_as_framework(folder, name, path, "", 30);
+        n++;
+    }
+    closedir(d);
+    cr_expect_eq(n, cases);
+}
+
+Test(parity, optimizers_keras) { train_all("optimizers-keras", 24); }
+Test(parity, optimizers_torch) { train_all("optimizers-torch", 24); }
+
+/* One epoch has 219 steps, of which the framework's table holds the first 200. */
+Test(parity, sine_keras) { train_as_framework("sine-keras", "sine", PARITY "init_sine_keras.safetensors", "--epochs 1", 200); }
+Test(parity, sine_torch) { train_as_framework("sine-torch", "sine", PARITY "init_sine_torch.safetensors", "--epochs 1", 200); }
+
+/* -- initialisers of the prelude ---------------------------------------------------------------------------------------------- */
+
+static const char init_text[] =
+    "follow %s\n"
+    "data {\n"
+    "    r = numpy_random(0)\n"
+    "    train x = normal(r, [2, %d]), y = normal(r, [2, %d])\n"
+    "}\n"
+    "model m {\n"
+    "    input x: f32[N, %d]\n"
+    "    target y: f32[N, %d]\n"
+    "    h = dense(x, %d%s%s)\n"
+    "    output p = h\n"
+    "    loss mse(p, y)\n"
+    "}\n"
+    "train {\n"
+    "    optimizer sgd()\n"
+    "    batch 2\n"
+    "    epochs 1\n"
+    "    seed %d\n"
+    "}\n";
+
+/* A tensor INITIALISER.INxUNITS.seedSEED of the table; of 64x300 it has rows 0, 1 and 63. */
+static void
+check_initializer(struct run *r, struct table *theirs, const char *framework, const struct safetensors_entry *e)
+{
+    char kind[64], text[1024], path[256];
+    int in, units, seed;
+    cr_assert_eq(sscanf(e->name, "%63[^.].%dx%d.seed%d", kind, &in, &units, &seed), 4, "%s", e->name);
+    const char *init = !strcmp(kind, "variance_scaling") ? "lecun_normal" : kind; /* Keras' name of it */
+    bool own = !strcmp(kind, "default");
+    snprintf(text, sizeof text, init_text, framework, in, units, in, units, units, own ? "" : ", init = ", own ? "" : init, seed);
+    run_write(r, "m.nn", text);
+    cr_assert_eq(run_nnc(r, "train m.nn --mode graph --quiet --epochs 0 --save w.safetensors"), 0, "%s: %s", e->name, r->text);
+    struct table mine;
+    snprintf(path, sizeof path, "%s/w.safetensors", r->folder);
+    table_open(&mine, path);
+    float *want = table_read(theirs, e);
+    double tolerance = strcmp(kind, "orthogonal") ? 0 : 3e-6;
+    bool part = in * units >= 5000;
+    expect_tensor(&mine, "h.w", want, 0, part ? 2 * units : in * units, tolerance, e->name);
+    if (part)
+        expect_tensor(&mine, "h.w", want + 2 * units, (int64_t)(in - 1) * units, units, tolerance, e->name);
+    free(want);
+    table_close(&mine);
+}
+
+static void
+check_initializers(const char *framework)
+{
+    char path[256];
+    struct table t;
+    struct run r;
+    snprintf(path, sizeof path, PARITY "inits_%s.safetensors", framework);
+    run_init(&r);
+    table_open(&t, path);
+    for (int i = 0; i < t.file.count; i++)
+        check_initializer(&r, &t, framework, &t.file.entries[i]);
+    cr_expect_eq(t.file.count, 88);
+    table_close(&t);
+    run_end(&r);
+}
+
+Test(parity, initializers_keras) { check_initializers("keras"); }
+Test(parity, initializers_torch) { check_initializers("torch"); }
