@@ -9,14 +9,17 @@
  *    variable's where the old value is wanted at the end.)
  * 3. What becomes a variable's value is computed in place if nothing reads the old one later; else the update copies.
  * 4. An elementwise node takes over the memory of an operand of its own type that nothing reads later.
- * 5. The rest is placed by decreasing size into the tightest gap between values that live at the same time.
+ * 5. The rest is placed by decreasing size into the tightest gap between values that live at the same time. Large values that one
+ *    node touches begin at different places of a page (stores would wait for loads 4 KiB apart), unless the arena grew by that to more
+ *    than a seventh above what lives.
  * Lifetimes are positions in the list, from the writer to the last reader; sizes those of max_rows. ir/verify_storage.c
  * checks the outcome by rules of its own.
  * Needs: max_rows, bodies. Keeps: values. Last pass: a change of the list after it makes the places wrong. */
 #include "passes/pass.h"
 #include <stdlib.h>
+#include <string.h>
 
-enum { ALIGN = 64 };
+enum { ALIGN = 64, PAGE = 4096, SLOT = 256, LARGE = 4 * PAGE };
 
 /* Memory in the arena, of one value or of several that take it over from each other. */
 struct buffer {
@@ -34,6 +37,9 @@ struct plan {
     struct buffer *buffers;
     int *buffer;          /* by id of a root in the arena */
     int nbuffers;
+    int *touches, *touch; /* buffer b is written or read by nodes touch[touches[b]] ... */
+    uint64_t *slots;      /* by node id: the parts of a page where large buffers that it touches begin */
+    bool stagger;
 };
 
 static bool
@@ -305,10 +311,69 @@ larger_first(const void *a, const void *b)
     return (x > y) - (x < y); /* in the order of the list */
 }
 
+/* Adds |n| to the nodes of the buffers that it touches: to their number, or with |fill| to their lists. */
+static void
+touch(struct plan *p, const struct node *n, int at, int *fill)
+{
+    for (int k = -1; k < n->nin; k++) {
+        int b = p->buffer[k < 0 ? n->id : p->root[n->in[k]->id]->id];
+        if (b >= 0 && fill)
+            p->touch[p->touches[b] + fill[b]++] = at;
+        else if (b >= 0)
+            p->touches[b + 1]++;
+    }
+}
+
+static void
+find_touches(struct plan *p)
+{
+    struct graph *g = p->g;
+    int *fill = ARENA_ARRAY(g->arena, int, p->nbuffers + 1);
+    p->touches = ARENA_ARRAY(g->arena, int, p->nbuffers + 2);
+    p->slots = ARENA_ARRAY(g->arena, uint64_t, g->count + 1);
+    for (int i = 0; i < g->count; i++)
+        touch(p, g->nodes[i], writer(g->nodes[i])->id, NULL);
+    for (int b = 0; b < p->nbuffers; b++)
+        p->touches[b + 1] += p->touches[b];
+    p->touch = ARENA_ARRAY(g->arena, int, p->touches[p->nbuffers] + 1);
+    for (int i = 0; i < g->count; i++)
+        touch(p, g->nodes[i], writer(g->nodes[i])->id, fill);
+}
+
+/* Parts of a page where others begin that are touched together with |b|. */
+static uint64_t
+slots_around(const struct plan *p, const struct buffer *b)
+{
+    uint64_t slots = 0;
+    int id = (int)(b - p->buffers);
+    for (int i = p->touches[id]; p->stagger && b->size >= LARGE && i < p->touches[id + 1]; i++)
+        slots |= p->slots[p->touch[i]];
+    return slots;
+}
+
+static void
+take_slot(const struct plan *p, const struct buffer *b)
+{
+    int id = (int)(b - p->buffers);
+    for (int i = p->touches[id]; b->size >= LARGE && i < p->touches[id + 1]; i++)
+        p->slots[p->touch[i]] |= (uint64_t)1 << b->offset % PAGE / SLOT;
+}
+
+/* The first place from |start| on that begins in none of |slots|; |start| if all are taken. */
+static int64_t
+staggered(int64_t start, uint64_t slots)
+{
+    int64_t at = slots ? (start + SLOT - 1) / SLOT * SLOT : start;
+    for (int i = 0; slots && i < PAGE / SLOT; i++, at += SLOT)
+        if (!(slots >> at % PAGE / SLOT & 1))
+            return at;
+    return start;
+}
+
 /* The start of the tightest gap for |b| between those of |placed|, ascending by offset, that live when it lives; behind them
  * all if there is none. */
 static int64_t
-find_gap(struct buffer *const *placed, int count, const struct buffer *b)
+find_gap(struct buffer *const *placed, int count, const struct buffer *b, uint64_t slots)
 {
     int64_t end = 0, best = -1, best_size = 0;
     for (int i = 0; i < count; i++) {
@@ -316,14 +381,14 @@ find_gap(struct buffer *const *placed, int count, const struct buffer *b)
         if (p->first > b->last || b->first > p->last)
             continue;
         int64_t gap = p->offset - end;
-        if (gap >= b->size && (best < 0 || gap < best_size)) {
+        if (gap >= b->size && (best < 0 || gap < best_size) && p->offset - staggered(end, slots) >= b->size) {
             best = end;
             best_size = gap;
         }
         if (p->offset + p->size > end)
             end = p->offset + p->size;
     }
-    return best < 0 ? end : best;
+    return staggered(best < 0 ? end : best, slots);
 }
 
 static void
@@ -332,25 +397,6 @@ insert_by_offset(struct buffer **placed, int count, struct buffer *b)
     for (; count && placed[count - 1]->offset > b->offset; count--)
         placed[count] = placed[count - 1];
     placed[count] = b;
-}
-
-static void
-place_buffers(struct plan *p)
-{
-    struct graph *g = p->g;
-    struct buffer **order = ARENA_ARRAY(g->arena, struct buffer *, p->nbuffers + 1);
-    struct buffer **placed = ARENA_ARRAY(g->arena, struct buffer *, p->nbuffers + 1);
-    for (int i = 0; i < p->nbuffers; i++)
-        order[i] = &p->buffers[i];
-    qsort(order, (size_t)p->nbuffers, sizeof *order, larger_first);
-    g->arena_bytes = 0;
-    for (int i = 0; i < p->nbuffers; i++) {
-        struct buffer *b = order[i];
-        b->offset = find_gap(placed, i, b);
-        insert_by_offset(placed, i, b);
-        if (b->offset + b->size > g->arena_bytes)
-            g->arena_bytes = b->offset + b->size;
-    }
 }
 
 /* The largest sum of buffers that live at one position. */
@@ -367,6 +413,43 @@ live_bytes(const struct plan *p)
         most = live > most ? live : most;
     }
     return most;
+}
+
+/* The size of the arena. */
+static int64_t
+place_ordered(struct plan *p, struct buffer *const *order)
+{
+    struct graph *g = p->g;
+    struct buffer **placed = ARENA_ARRAY(g->arena, struct buffer *, p->nbuffers + 1);
+    int64_t bytes = 0;
+    memset(p->slots, 0, sizeof *p->slots * (size_t)g->count);
+    for (int i = 0; i < p->nbuffers; i++) {
+        struct buffer *b = order[i];
+        b->offset = find_gap(placed, i, b, slots_around(p, b));
+        take_slot(p, b);
+        insert_by_offset(placed, i, b);
+        if (b->offset + b->size > bytes)
+            bytes = b->offset + b->size;
+    }
+    return bytes;
+}
+
+static void
+place_buffers(struct plan *p)
+{
+    struct graph *g = p->g;
+    struct buffer **order = ARENA_ARRAY(g->arena, struct buffer *, p->nbuffers + 1);
+    find_touches(p);
+    for (int i = 0; i < p->nbuffers; i++)
+        order[i] = &p->buffers[i];
+    qsort(order, (size_t)p->nbuffers, sizeof *order, larger_first);
+    p->stagger = true;
+    g->live_bytes = live_bytes(p);
+    g->arena_bytes = place_ordered(p, order);
+    if (g->arena_bytes - g->live_bytes > g->live_bytes / 7) {
+        p->stagger = false;
+        g->arena_bytes = place_ordered(p, order);
+    }
 }
 
 /* ---- the outcome ---- */
@@ -427,6 +510,5 @@ pass_plan(struct graph *g, struct diag *diag)
     place_buffers(&p);
     for (int i = 0; i < g->count; i++)
         place_node(&p, g->nodes[i]);
-    g->live_bytes = live_bytes(&p);
     return state(g) != before;
 }
