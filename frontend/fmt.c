@@ -137,6 +137,7 @@ role_of(struct layout *l, int i)
     case '-':
         return l->before == ROLE_END ? ROLE_OTHER : ROLE_PREFIX;
     case TOKEN_COUNT:
+    case TOKEN_ORDINAL:
     case '.':
         return ROLE_TIGHT;
     case ':':

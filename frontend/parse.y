@@ -70,6 +70,7 @@ nnc_yyerror(struct place *place, struct reader *r, const char *message)
 %token <number> NUMBER "a number"
 %token <text> STRING "a string"
 %token <text> NAME "a name"
+%token <text> ORDINAL "an ordinal"
 %token FUNCTION "'function'" LAYER "'layer'" INITIALIZER "'initializer'" SCHEDULE "'schedule'"
 %token <text> OPTIMIZER "'optimizer'"
 %token IF "'if'" ELSE "'else'" REPEAT "'repeat'" SCAN "'scan'" IN "'in'" CARRY "'carry'" YIELD "'yield'" RETURN "'return'"
@@ -87,7 +88,7 @@ nnc_yyerror(struct place *place, struct reader *r, const char *message)
 %left '@'
 %precedence MINUS
 %right '^'
-%precedence '(' '[' '.'
+%precedence '(' '[' '.' ORDINAL
 
 %type <node> statement block conditional expr
 %type <node> item index_item
@@ -238,6 +239,7 @@ expr: NUMBER { $$ = tree_number(r, @1, $1); }
     | expr '[' index_items ']' { $$ = tree_items(r, AST_INDEX, @$, $1, $3); }
     | expr '(' call_arguments ')' { $$ = tree_call(r, @$, $1, $3); }
     | expr '.' NAME { $$ = tree_field(r, @$, $1, $3); }
+    | expr ORDINAL { $$ = tree_field(r, @$, $1, $2); }
     | expr '^' expr { $$ = tree_two(r, AST_BINARY, '^', @2, $1, $3); }
     | '-' expr %prec MINUS { $$ = tree_two(r, AST_UNARY, '-', @1, $2, NULL); }
     | expr '@' expr { $$ = tree_two(r, AST_BINARY, '@', @2, $1, $3); }
@@ -282,7 +284,7 @@ static const struct {
     {"'false'", WANT_PART}, {"'not'", WANT_PART}, {"'...'", WANT_PART},
     {"'+'", WANT_OPERATOR}, {"'-'", WANT_PART}, {"'*'", WANT_PART}, {"'/'", WANT_PART}, {"'//'", WANT_PART},
     {"'@'", WANT_PART},
-    {"'^'", WANT_PART}, {"'.'", WANT_PART}, {"'?'", WANT_PART}, {"'and'", WANT_PART}, {"'or'", WANT_PART},
+    {"'^'", WANT_PART}, {"'.'", WANT_PART}, {"an ordinal", WANT_PART}, {"'?'", WANT_PART}, {"'and'", WANT_PART}, {"'or'", WANT_PART},
     {"'=='", WANT_COMPARISON}, {"'!='", WANT_PART}, {"'<'", WANT_PART}, {"'>'", WANT_PART},
     {"'<='", WANT_PART}, {"'>='", WANT_PART},
     {"'repeat'", WANT_STATEMENT}, {"'if'", WANT_PART}, {"'function'", WANT_PART}, {"'layer'", WANT_PART},

@@ -221,6 +221,16 @@ Test(names, dotted_names_are_paths)
                  "h[1].w h[1].b h[2].w h[2].b k.a.w k.a.b ");
 }
 
+Test(names, dotted_names_with_ordinals)
+{
+    struct checked c;
+    check_text(&c, MODEL("h = dense(x, 3)\n h = dense(h, 3)\n k = dense(dense(h, 2), 2)\n loss l2(h.2.w)\n loss l2(k.dense.2.w)"), NULL, 0);
+    const struct module *m = c.x->model.module;
+    for (int i = 0; i < m->nvars; i++)
+        cr_expect_eq(c.x->model.trained[i], !strcmp(m->vars[i].name, "h.2.w") || !strcmp(m->vars[i].name, "k.dense.2.w"), "%s", m->vars[i].name);
+    arena_free(&c.arena);
+}
+
 /* In a definition a dotted name is below the call, not below the model. */
 Test(names, dotted_names_in_definitions)
 {
