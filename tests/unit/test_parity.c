@@ -235,3 +235,140 @@ check_initializers(const char *framework)
 
 Test(parity, initializers_keras) { check_initializers("keras"); }
 Test(parity, initializers_torch) { check_initializers("torch"); }
+
+/* -- losses ------------------------------------------------------------------------------------------------------------------- */
+
+/* losses-FRAMEWORK/rowsN.nn: the predictions of the framework's table that have N rows are weights (rowsN.init.safetensors). Its one step
+ * makes each the gradient of its loss, and a number v the loss: rowsN.gradients.safetensors is what the framework has. nnc has no
+ * subnormal numbers: where PyTorch's bce sees one, its loss is that of 0. */
+static void
+check_losses(const char *framework, int rows)
+{
+    char path[256];
+    struct table mine, theirs;
+    struct run r;
+    run_init(&r);
+    cr_assert_eq(run_nnc(&r, "train " PARITY "losses-%s/rows%d.nn --mode graph --quiet --init " PARITY "losses-%s/rows%d.init.safetensors --save g.safetensors",
+                         framework, rows, framework, rows), 0, "%s", r.text);
+    snprintf(path, sizeof path, "%s/g.safetensors", r.folder);
+    table_open(&mine, path);
+    snprintf(path, sizeof path, PARITY "losses-%s/rows%d.gradients.safetensors", framework, rows);
+    table_open(&theirs, path);
+    for (int i = 0; i < theirs.file.count; i++) {
+        const struct safetensors_entry *e = &theirs.file.entries[i], *m = safetensors_find(&mine.file, e->name);
+        cr_assert(m && m->bytes == e->bytes, "%s", e->name);
+        float *want = table_read(&theirs, e), *got = table_read(&mine, m);
+        for (int64_t k = 0; k < e->bytes / (int64_t)sizeof *want; k++)
+            cr_expect(fabs((double)got[k] - (double)want[k]) <= 2e-6 * fabs((double)want[k]) + 1e-7, "%s, %d rows: %s[%lld] is %.9g, wanted %.9g", framework,
+                      rows, e->name, (long long)k, (double)got[k], (double)want[k]);
+        free(want);
+        free(got);
+    }
+    cr_expect(theirs.file.count > 0);
+    table_close(&theirs);
+    table_close(&mine);
+    run_end(&r);
+}
+
+Test(parity, losses_keras)
+{
+    for (int i = 0; i < 5; i++)
+        check_losses("keras", (const int[]){1, 6, 8, 10, 15}[i]);
+}
+
+Test(parity, losses_torch)
+{
+    for (int i = 0; i < 6; i++)
+        check_losses("torch", (const int[]){1, 4, 6, 8, 10, 15}[i]);
+}
+
+/* -- schedules ---------------------------------------------------------------------------------------------------------------- */
+
+/* Each step makes the weight the step's rate: the loss of the step that follows is that rate. */
+static const char schedule_text[] =
+    "follow %s\n"
+    "data {\n"
+    "    r = numpy_random(0)\n"
+    "    train x = normal(r, [%d, 1])\n"
+    "}\n"
+    "optimizer show(p, g, lr) { update p = g * 0 + lr }\n"
+    "model m {\n"
+    "    input x: f32[N, 1]\n"
+    "    rate = weight([], zeros)\n"
+    "    output p = x * rate\n"
+    "    loss rate + 0 * mean(x)\n"
+    "}\n"
+    "train {\n"
+    "    optimizer show(lr = %s)\n"
+    "    batch 1\n"
+    "    epochs 1\n"
+    "}\n";
+
+/* Column |name|, not the first, of a table with commas, whose header is |header|. */
+static int
+column_of(const char *header, const char *name)
+{
+    size_t length = strlen(name);
+    for (int at = 0;; at++) {
+        if (at && !strncmp(header, name, length) && strchr(",\r\n", header[length]))
+            return at;
+        header += strcspn(header, ",");
+        cr_assert(*header++, "no column %s", name);
+    }
+}
+
+static double
+number_in(const char *line, int column)
+{
+    for (int i = 0; i < column; i++)
+        line += strcspn(line, ",") + 1;
+    return strtod(line, NULL);
+}
+
+/* The first |steps| rates of the column |name| of the framework's table, which are printed with nine digits. */
+static void
+check_schedule(const char *framework, const char *name, const char *call, int steps)
+{
+    char text[1024], path[256], mine[512], theirs[512];
+    struct run r;
+    run_init(&r);
+    snprintf(text, sizeof text, schedule_text, framework, steps + 1, call);
+    run_write(&r, "m.nn", text);
+    cr_assert_eq(run_nnc(&r, "train m.nn --mode graph --quiet --steps s.csv"), 0, "%s: %s", name, r.text);
+    snprintf(path, sizeof path, "%s/s.csv", r.folder);
+    FILE *f = fopen(path, "r");
+    snprintf(path, sizeof path, PARITY "schedules-%s/schedules.csv", framework);
+    FILE *g = fopen(path, "r");
+    cr_assert(f && g && fgets(mine, sizeof mine, f) && fgets(theirs, sizeof theirs, g), "%s", path);
+    int from = column_of(mine, "loss"), to = column_of(theirs, name);
+    cr_assert(fgets(mine, sizeof mine, f), "%s", name); /* before the first rate */
+    for (int i = 0; i < steps; i++) {
+        cr_assert(fgets(mine, sizeof mine, f) && fgets(theirs, sizeof theirs, g), "%s: %d steps", name, i);
+        double got = number_in(mine, from), want = number_in(theirs, to);
+        cr_expect(fabs(got - want) <= 2e-6 * fabs(want) + 1e-8, "%s %s, step %d: %.9g, wanted %.9g", framework, name, i, got, want);
+    }
+    fclose(f);
+    fclose(g);
+    run_end(&r);
+}
+
+Test(parity, schedules_keras)
+{
+    check_schedule("keras", "exponential", "exponential(from = 0.1, rate = 0.9, steps = 20)", 201);
+    check_schedule("keras", "exponential_staircase", "staircase(from = 0.1, rate = 0.9, steps = 20)", 201);
+    check_schedule("keras", "polynomial", "polynomial(from = 0.1, steps = 100)", 201);
+    check_schedule("keras", "polynomial_square", "polynomial(from = 0.1, steps = 100, end = 0.01, power = 2)", 201);
+    check_schedule("keras", "cosine", "cosine(from = 0.1, steps = 150)", 201);
+    check_schedule("keras", "cosine_alpha", "cosine(from = 0.1, steps = 150, end = 0.01)", 201);
+    check_schedule("keras", "cosine_warmup", "cosine(from = 0.1, steps = 150, warmup = 20)", 201);
+}
+
+/* PyTorch's cosine rises again after its last step, nnc's stays: 151 steps are the same. */
+Test(parity, schedules_torch)
+{
+    check_schedule("torch", "step", "staircase(from = 0.1, rate = 0.1, steps = 50)", 201);
+    check_schedule("torch", "exponential", "exponential(from = 0.1, rate = 0.98, steps = 1)", 201);
+    check_schedule("torch", "polynomial", "polynomial(from = 0.1, steps = 100, end = 0, power = 2)", 201);
+    check_schedule("torch", "cosine", "cosine(from = 0.1, steps = 150)", 151);
+    check_schedule("torch", "cosine_eta", "cosine(from = 0.1, steps = 150, end = 0.01)", 151);
+}
