@@ -5,14 +5,17 @@
  * kernel, an internal function that takes the addresses of its results and operands and N. Equal nodes share a kernel. */
 #include "codegen/emit.h"
 #include "codegen/runtime_calls.h"
+#include "ir/tails.h"
 #include <stddef.h>
 #include <string.h>
 
 struct kernel {
-    const struct node *node;
+    const struct node *node, *product;  /* the contraction it computes besides; NULL: none */
+    int at;                     /* as which operand */
     uint64_t read;              /* set of results that somebody reads */
     LLVMValueRef function;
     LLVMTypeRef type;
+    int64_t scratch;            /* bytes that it needs */
     struct kernel *next;
 };
 
@@ -169,73 +172,121 @@ add_function_attributes(struct gen *g, LLVMValueRef function)
         LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, g->attributes[i]);
 }
 
+/* The operands of a call in the order of the parameters: results, operands, factors, scratch memory, N. */
+static unsigned
+arguments(const struct node *n, int nout, const struct operands *o, LLVMValueRef *out)
+{
+    unsigned count = 0;
+    for (int i = 0; i < nout; i++)
+        if (o->out[i])
+            out[count++] = o->out[i];
+    for (int i = 0; i < n->nin; i++)
+        if (o->in[i])
+            out[count++] = o->in[i];
+    for (int i = 0; i < 2 && o->product; i++)
+        out[count++] = o->factors[i];
+    if (o->scratch)
+        out[count++] = o->scratch;
+    return count;
+}
+
+/* The same places as parameters of |function|. */
+static struct operands
+parameters(struct gen *g, LLVMValueRef function, const struct node *n, int nout, const struct operands *o)
+{
+    struct operands mine = *o;
+    unsigned at = 0;
+    mine.out = ARENA_ARRAY(g->arena, LLVMValueRef, nout);
+    mine.in = ARENA_ARRAY(g->arena, LLVMValueRef, n->nin + 1);
+    for (int i = 0; i < nout; i++)
+        mine.out[i] = o->out[i] ? LLVMGetParam(function, at++) : NULL;
+    for (int i = 0; i < n->nin; i++)
+        mine.in[i] = o->in[i] ? LLVMGetParam(function, at++) : NULL;
+    for (int i = 0; i < 2 && o->product; i++)
+        mine.factors[i] = LLVMGetParam(function, at++);
+    mine.scratch = o->scratch ? LLVMGetParam(function, at++) : NULL;
+    g->rows = LLVMGetParam(function, at);
+    return mine;
+}
+
 /* Emits the kernel of |n|; |o| says which results are read and which operands have addresses. */
 static void
 emit_kernel(struct gen *g, struct kernel *k, const struct node *n, int nout, const struct operands *o)
 {
-    int count = 0;
-    LLVMTypeRef *types = ARENA_ARRAY(g->arena, LLVMTypeRef, nout + n->nin + 2);
-    for (int i = 0; i < nout + n->nin; i++)
-        if (i < nout ? o->out[i] : o->in[i - nout])
-            types[count++] = g->pointer;
-    if (o->scratch)
-        types[count++] = g->pointer;
+    LLVMValueRef *values = ARENA_ARRAY(g->arena, LLVMValueRef, nout + n->nin + 4);
+    unsigned count = arguments(n, nout, o, values);
+    LLVMTypeRef *types = ARENA_ARRAY(g->arena, LLVMTypeRef, count + 1);
+    for (unsigned i = 0; i < count; i++)
+        types[i] = g->pointer;
     types[count] = g->i64;
-    k->type = LLVMFunctionType(g->nothing, types, (unsigned)count + 1, false);
-    char *name = arena_printf(g->arena, "%s%s.%d", g->prefix, op_info[n->op].text, (int)n->id);
-    k->function = LLVMAddFunction(g->module, name, k->type);
-    LLVMSetLinkage(k->function, LLVMInternalLinkage);
-    add_function_attributes(g, k->function);
-
-    struct operands mine = {ARENA_ARRAY(g->arena, LLVMValueRef, nout), ARENA_ARRAY(g->arena, LLVMValueRef, n->nin + 1), NULL};
-    unsigned at = 0;
-    for (int i = 0; i < nout; i++)
-        mine.out[i] = o->out[i] ? LLVMGetParam(k->function, at++) : NULL;
-    for (int i = 0; i < n->nin; i++)
-        mine.in[i] = o->in[i] ? LLVMGetParam(k->function, at++) : NULL;
-    if (o->scratch)
-        mine.scratch = LLVMGetParam(k->function, at++);
-    LLVMBasicBlockRef back = LLVMGetInsertBlock(g->b);
-    LLVMValueRef step = g->function, rows = g->rows;
-    g->function = k->function;
-    g->rows = LLVMGetParam(k->function, at);
-    LLVMPositionBuilderAtEnd(g->b, block(g, "entry"));
-    (by_op[n->op] ? by_op[n->op] : by_class[n->op])(g, n, &mine);
+    k->type = LLVMFunctionType(g->nothing, types, count + 1, false);
+    const struct node *named = o->product ? o->product : n;
+    char *name = arena_printf(g->arena, "%s%s.%d", g->prefix, op_info[named->op].text, (int)named->id);
+    struct function_state back = function_begin(g, name, k->type);
+    k->function = g->function;
+    struct operands mine = parameters(g, k->function, n, nout, o);
+    (o->product ? emit_tail : by_op[n->op] ? by_op[n->op] : by_class[n->op])(g, n, &mine);
     LLVMBuildRetVoid(g->b);
-    g->function = step;
-    g->rows = rows;
-    LLVMPositionBuilderAtEnd(g->b, back);
+    function_end(g, &back);
 }
 
 static struct kernel *
-find_kernel(struct gen *g, const struct node *n, uint64_t read)
+find_kernel(struct gen *g, const struct node *n, const struct operands *o, uint64_t read)
 {
     for (struct kernel *k = g->functions; k; k = k->next)
-        if (k->read == read && same_kernel(k->node, n))
+        if (k->read == read && same_kernel(k->node, n) && !k->product == !o->product &&
+            (!k->product || (k->at == o->at && same_kernel(k->product, o->product))))
             return k;
     return NULL;
 }
 
+/* Leaves the step with false if a runtime function did. */
 static void
-call_kernel(struct gen *g, const struct node *n, int nout, const struct operands *o)
+check_call(struct gen *g, LLVMValueRef done)
 {
+    LLVMBasicBlockRef failed = block(g, "failed"), on = block(g, "done");
+    LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntNE, done, LLVMConstInt(g->i32, 0, false), ""), on, failed);
+    LLVMPositionBuilderAtEnd(g->b, failed);
+    LLVMBuildRet(g->b, LLVMConstInt(g->i8, 0, false));
+    LLVMPositionBuilderAtEnd(g->b, on);
+}
+
+/* |bytes| that the kernel of the next call may use; NULL if it needs none. */
+static LLVMValueRef
+scratch_memory(struct gen *g, int64_t bytes)
+{
+    if (!bytes)
+        return NULL;
+    LLVMValueRef there = LLVMGetNamedFunction(g->module, "code_scratch"), args[] = {g->kernels, whole(g, bytes)};
+    LLVMTypeRef type = LLVMFunctionType(g->pointer, (LLVMTypeRef[]){g->pointer, g->i64}, 2, false);
+    if (!there)
+        there = LLVMAddFunction(g->module, "code_scratch", type);
+    LLVMValueRef memory = LLVMBuildCall2(g->b, type, there, args, 2, "");
+    LLVMValueRef done = LLVMBuildICmp(g->b, LLVMIntNE, memory, LLVMConstNull(g->pointer), "");
+    check_call(g, LLVMBuildZExt(g->b, done, g->i32, ""));
+    return memory;
+}
+
+/* A kernel that another graph shares was made for that graph's rows: what memory it needs is the kernel's to say. */
+static void
+call_kernel(struct gen *g, const struct node *n, int nout, struct operands *o)
+{
+    const struct node *product = o->product ? o->product : n->op == OP_MATMUL ? n : NULL;
     uint64_t read = 0;
     for (int i = 0; i < nout; i++)
         read |= (uint64_t)(o->out[i] != NULL) << (i & 63);
-    struct kernel *k = nout <= 64 ? find_kernel(g, n, read) : NULL;
+    struct kernel *k = nout <= 64 ? find_kernel(g, n, o, read) : NULL;
+    int64_t scratch = k ? k->scratch : product ? matmul_scratch(g, product) : 0;
+    o->scratch = scratch_memory(g, scratch);
     if (!k) {
         k = ARENA_NEW(g->arena, struct kernel);
-        *k = (struct kernel){.node = n, .read = read, .next = g->functions};
+        *k = (struct kernel){.node = n, .product = o->product, .at = o->at, .read = read, .scratch = scratch};
+        k->next = g->functions;
         emit_kernel(g, k, n, nout, o);
         g->functions = k;
     }
-    LLVMValueRef *args = ARENA_ARRAY(g->arena, LLVMValueRef, nout + n->nin + 2);
-    unsigned count = 0;
-    for (int i = 0; i < nout + n->nin; i++)
-        if (i < nout ? o->out[i] : o->in[i - nout])
-            args[count++] = i < nout ? o->out[i] : o->in[i - nout];
-    if (o->scratch)
-        args[count++] = o->scratch;
+    LLVMValueRef *args = ARENA_ARRAY(g->arena, LLVMValueRef, nout + n->nin + 4);
+    unsigned count = arguments(n, nout, o, args);
     args[count++] = g->rows;
     LLVMBuildCall2(g->b, k->type, k->function, args, count, "");
 }
@@ -282,31 +333,46 @@ result_nodes(struct gen *g, const struct node *n, int *out_count)
     return results;
 }
 
-/* Leaves the step with false if a runtime function did. */
-static void
-check_call(struct gen *g, LLVMValueRef done)
+/* ---- contractions in their users ---- */
+
+static int
+operand_number(const struct node *n, const struct node *operand)
 {
-    LLVMBasicBlockRef failed = block(g, "failed"), on = block(g, "done");
-    LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntNE, done, LLVMConstInt(g->i32, 0, false), ""), on, failed);
-    LLVMPositionBuilderAtEnd(g->b, failed);
-    LLVMBuildRet(g->b, LLVMConstInt(g->i8, 0, false));
-    LLVMPositionBuilderAtEnd(g->b, on);
+    for (int i = 0; i < n->nin; i++)
+        if (n->in[i] == operand)
+            return i;
+    return -1;
 }
 
-/* |bytes| that the kernel of the next call may use; NULL if it needs none. */
-static LLVMValueRef
-scratch_memory(struct gen *g, int64_t bytes)
+/* Whether a result of |n| lies where |product| reads. */
+static bool
+overwrites(struct gen *g, const struct node *n, const struct node *product)
 {
-    if (!bytes)
-        return NULL;
-    LLVMValueRef there = LLVMGetNamedFunction(g->module, "code_scratch"), args[] = {g->kernels, whole(g, bytes)};
-    LLVMTypeRef type = LLVMFunctionType(g->pointer, (LLVMTypeRef[]){g->pointer, g->i64}, 2, false);
-    if (!there)
-        there = LLVMAddFunction(g->module, "code_scratch", type);
-    LLVMValueRef memory = LLVMBuildCall2(g->b, type, there, args, 2, "");
-    LLVMValueRef done = LLVMBuildICmp(g->b, LLVMIntNE, memory, LLVMConstNull(g->pointer), "");
-    check_call(g, LLVMBuildZExt(g->b, done, g->i32, ""));
-    return memory;
+    int count;
+    const struct node **results = result_nodes(g, n, &count);
+    for (int i = 0; i < count; i++)
+        for (int k = 0; k < product->nin && results[i]; k++)
+            if (same_place(results[i], product->in[k]))
+                return true;
+    return false;
+}
+
+/* Sets g->tail and g->product, by node id: which contractions are computed in the elementwise nodes that take them. */
+static void
+find_products(struct gen *g)
+{
+    const struct graph *graph = g->graph;
+    const struct node **tails = find_tails(graph);
+    g->tail = ARENA_ARRAY(g->arena, const struct node *, graph->count + 1);
+    g->product = ARENA_ARRAY(g->arena, const struct node *, graph->count + 1);
+    for (int i = 0; i < graph->count && g->options->gemm == GEMM_NNC; i++) {
+        const struct node *n = graph->nodes[i], *tail = tails[i];
+        if (n->op != OP_MATMUL || !tail || g->product[tail->id] || overwrites(g, tail, n) ||
+            !tail_fits(g, n, tail, operand_number(tail, n)))
+            continue;
+        g->tail[i] = tail;
+        g->product[tail->id] = n;
+    }
 }
 
 static void
@@ -314,14 +380,19 @@ emit_kernel_node(struct gen *g, const struct node *n)
 {
     int nout;
     const struct node **results = result_nodes(g, n, &nout);
-    struct operands o = {ARENA_ARRAY(g->arena, LLVMValueRef, nout), ARENA_ARRAY(g->arena, LLVMValueRef, n->nin + 1), NULL};
+    struct operands o = {.product = g->product[n->id]};
+    o.out = ARENA_ARRAY(g->arena, LLVMValueRef, nout);
+    o.in = ARENA_ARRAY(g->arena, LLVMValueRef, n->nin + 1);
     for (int i = 0; i < nout; i++)
         o.out[i] = results[i] ? address_of(g, results[i]) : NULL;
     for (int i = 0; i < n->nin; i++)
-        o.in[i] = takes_numbers(n) && node_is_number(n->in[i]) ? NULL : address_of(g, n->in[i]);
-    if (n->op == OP_MATMUL)
-        o.scratch = scratch_memory(g, matmul_scratch(g, n));
-    if (stands_inline(n, nout, results))
+        o.in[i] = n->in[i] == o.product || (takes_numbers(n) && node_is_number(n->in[i])) ? NULL : address_of(g, n->in[i]);
+    if (o.product) {
+        o.at = operand_number(n, o.product);
+        o.factors[0] = address_of(g, o.product->in[0]);
+        o.factors[1] = address_of(g, o.product->in[1]);
+    }
+    if (!o.product && stands_inline(n, nout, results))
         emit_group(g, n, &o);
     else
         call_kernel(g, n, nout, &o);
@@ -434,6 +505,8 @@ emit_node(struct gen *g, const struct node *n)
         emit_result(g, n);
         return;
     case OP_MATMUL:
+        if (g->tail[n->id])
+            return;
         if (g->options->gemm == GEMM_OPENBLAS) {
             emit_blas(g, n);
             return;
@@ -465,6 +538,7 @@ emit_graph(struct gen *g)
     add_function_attributes(g, g->function);
     g->args = LLVMGetParam(g->function, 0);
     g->consts = ARENA_ARRAY(g->arena, LLVMValueRef, g->graph->count);
+    find_products(g);
     LLVMPositionBuilderAtEnd(g->b, block(g, "entry"));
     g->arena_base = argument(g, g->pointer, offsetof(struct code_args, arena));
     g->inputs = argument(g, g->pointer, offsetof(struct code_args, inputs));

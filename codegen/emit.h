@@ -39,6 +39,7 @@ struct gen {
     /* `step` only. */
     LLVMValueRef args, arena_base, inputs, vars, kernels;
     LLVMValueRef *consts;       /* globals by node id; NULL: not made yet */
+    const struct node **tail, **product; /* emit.c: by node id */
     struct kernel *functions;
     int count;                  /* of opaque constants */
 };
@@ -132,6 +133,9 @@ struct item {
     LLVMValueRef value, wide;   /* its value; a scalar that vectors use: all lanes */
 };
 
+/* The value of an item that is no array's element, from the values of its operands. */
+LLVMValueRef item_operation(struct gen *g, const struct item *items, const struct item *it, const LLVMValueRef *in, int lanes);
+
 struct result {
     int item, array;
     enum op reduce;             /* OP_COUNT: none */
@@ -178,12 +182,18 @@ void reduce_kinds(const struct type *t, uint32_t axes, uint8_t kind[RANK_MAX]);
 struct operands {
     LLVMValueRef *out, *in;
     LLVMValueRef scratch;       /* of a contraction that needs some */
+    const struct node *product; /* the contraction that is computed as operand |at|; NULL: none */
+    int at;
+    LLVMValueRef factors[2];    /* its operands */
 };
 typedef void emit_fn(struct gen *g, const struct node *n, const struct operands *o);
 emit_fn emit_group;     /* MAP, CAST, BROADCAST, REDUCE, FUSED: emit_fused.c */
 emit_fn emit_arg;       /* ARGMAX, ARGMIN: emit_reduce.c */
 emit_fn emit_matmul;
 int64_t matmul_scratch(struct gen *g, const struct node *n); /* bytes that emit_matmul needs */
+/* A contraction and the elementwise node that takes its value, where they fit each other: emit_tail.c. */
+bool tail_fits(struct gen *g, const struct node *product, const struct node *n, int at);
+emit_fn emit_tail;
 emit_fn emit_transpose, emit_slice, emit_pad, emit_concat, emit_gather, emit_scatter_add, emit_one_hot;
 
 /* emit.c: the whole graph. Reports and returns false if a node cannot be compiled. */

@@ -2,23 +2,7 @@
  *
  * Results of one shape and of the same reduced axes share a nest; a group with several kinds has a nest for each, in
  * which only what its results need is computed again. */
-#include "codegen/emit.h"
-
-struct group {
-    const struct node *node;
-    const struct operands *operands;
-    struct item *items;
-    int nitems;
-    const struct type **types;  /* of the items */
-    struct output {
-        int item;
-        const struct node *reduce;  /* NULL: none */
-        const struct type *type;
-        LLVMValueRef address;       /* NULL: nobody reads it */
-        bool done;
-    } *outputs;
-    int noutputs;
-};
+#include "codegen/group.h"
 
 static int
 add_item(struct group *gr, enum op op, const struct node *n)
@@ -70,7 +54,7 @@ group_of_body(struct gen *g, struct group *gr, const struct graph *body)
     for (int i = 0; i < body->noutputs; i++) {
         const struct node *n = body->outputs[i].node;
         bool reduce = is_reduce(n);
-        gr->outputs[i] = (struct output){.type = &n->type, .address = gr->operands->out[i]};
+        gr->outputs[i] = (struct output){.type = &n->type, .address = gr->operands ? gr->operands->out[i] : NULL};
         gr->outputs[i].reduce = reduce ? n : NULL;
         gr->outputs[i].item = item_of[reduce ? n->in[0]->id : n->id];
     }
@@ -91,8 +75,30 @@ group_of_node(struct gen *g, struct group *gr, const struct node *n)
         for (int k = 0; k < n->nin; k++)
             gr->items[value].in[k] = k;
     }
-    gr->outputs[0] = (struct output){.item = value, .type = &n->type, .address = gr->operands->out[0]};
+    gr->outputs[0] = (struct output){.item = value, .type = &n->type};
+    gr->outputs[0].address = gr->operands ? gr->operands->out[0] : NULL;
     gr->outputs[0].reduce = is_reduce(n) ? n : NULL;
+}
+
+void
+group_make(struct gen *g, struct group *gr, const struct node *n, const struct operands *o)
+{
+    *gr = (struct group){.node = n, .operands = o};
+    if (n->op == OP_FUSED)
+        group_of_body(g, gr, n->body);
+    else
+        group_of_node(g, gr, n);
+}
+
+void
+group_mark(struct group *gr)
+{
+    for (int i = 0; i < gr->noutputs; i++)
+        if (gr->outputs[i].address)
+            gr->items[gr->outputs[i].item].needed = true;
+    for (int i = gr->nitems - 1; i >= 0; i--)
+        for (int k = 0; gr->items[i].needed && k < gr->items[i].nin; k++)
+            gr->items[gr->items[i].in[k]].needed = true;
 }
 
 static uint32_t
@@ -109,9 +115,8 @@ fits_nest(const struct group *gr, const struct output *first, const struct outpu
            (!o->reduce || !first->reduce || reduced_axes(o) == reduced_axes(first));
 }
 
-/* The array of a result: the reduced axes have stride 0. */
-static void
-result_array(struct array *a, const struct output *o, const struct type *domain)
+void
+output_array(struct array *a, const struct output *o, const struct type *domain)
 {
     uint32_t axes = reduced_axes(o);
     struct size stride = {1, 0};
@@ -123,7 +128,7 @@ result_array(struct array *a, const struct output *o, const struct type *domain)
     }
 }
 
-static struct size
+struct size
 reduced_count(const struct output *o, const struct type *domain)
 {
     struct size count = {1, 0};
@@ -138,7 +143,7 @@ add_result(struct nest *n, struct output *o, const struct type *domain)
 {
     struct array *a = &n->arrays[n->narrays];
     *a = (struct array){.base = o->address, .elem = (enum elem)o->type->elem};
-    result_array(a, o, domain);
+    output_array(a, o, domain);
     n->results[n->nresults++] = (struct result){.item = o->item, .array = n->narrays++,
                                                 .reduce = o->reduce ? (enum op)o->reduce->op : OP_COUNT,
                                                 .count = reduced_count(o, domain)};
@@ -195,11 +200,8 @@ next_output(struct group *gr)
 void
 emit_group(struct gen *g, const struct node *n, const struct operands *o)
 {
-    struct group gr = {.node = n, .operands = o};
-    if (n->op == OP_FUSED)
-        group_of_body(g, &gr, n->body);
-    else
-        group_of_node(g, &gr, n);
+    struct group gr;
+    group_make(g, &gr, n, o);
     for (struct output *first; (first = next_output(&gr));)
         emit_nest(g, &gr, first);
 }

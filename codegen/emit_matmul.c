@@ -355,6 +355,35 @@ matmul_scratch(struct gen *g, const struct node *n)
     return o.product.scratch;
 }
 
+static bool
+is_plain(const struct operation *o)
+{
+    return o->way == WAY_TILES && !o->batched && !is_cut(&o->product) && size_constant(o->product.n);
+}
+
+bool
+matmul_takes_tail(struct gen *g, const struct node *n)
+{
+    struct operation o = operation_of(g, n);
+    if (is_empty(&o) || o.product.k.factor == 0)
+        return false;
+    prepare(&o);
+    return is_plain(&o);
+}
+
+void
+matmul_with_tail(struct gen *g, const struct node *n, const struct operands *o, struct tail *tail)
+{
+    struct operation op = operation_of(g, n);
+    struct product *p = &op.product;
+    p->x = o->factors[0];
+    p->y = o->factors[1];
+    p->memory = o->scratch;
+    p->tail = tail;
+    prepare(&op);
+    emit_plain(p);
+}
+
 void
 emit_matmul(struct gen *g, const struct node *n, const struct operands *in)
 {

@@ -230,28 +230,33 @@ array_value(struct gen *g, struct nest *n, const struct item *it, int level)
     return load(g, it->elem, address, n->now, n->mask);
 }
 
-static LLVMValueRef
-compute(struct gen *g, struct nest *n, const struct item *it, int level)
+LLVMValueRef
+item_operation(struct gen *g, const struct item *items, const struct item *it, const LLVMValueRef *in, int lanes)
 {
-    int lanes = it->vector ? n->now : 1;
-    LLVMValueRef in[3] = {NULL};
-    for (int k = 0; k < it->nin; k++)
-        in[k] = item_value(g, n, &n->items[it->in[k]], it->vector);
     switch (it->op) {
-    case OP_INPUT:
-        return array_value(g, n, it, level);
     case OP_CONST:
         return number(g, it->elem, it->node->attr->value.real, it->node->attr->value.whole, 1);
     case OP_ROWS:
         return emit_cast(g, ELEM_I64, it->elem, g->rows, 1);
     case OP_CAST:
-        return emit_cast(g, n->items[it->in[0]].elem, it->elem, in[0], lanes);
+        return emit_cast(g, items[it->in[0]].elem, it->elem, in[0], lanes);
     case OP_BROADCAST:
     case OP_STOP:
         return in[0];
     default:
-        return emit_map(g, it->op, n->items[it->in[it->nin - 1]].elem, in, lanes);
+        return emit_map(g, it->op, items[it->in[it->nin - 1]].elem, in, lanes);
     }
+}
+
+static LLVMValueRef
+compute(struct gen *g, struct nest *n, const struct item *it, int level)
+{
+    LLVMValueRef in[3] = {NULL};
+    if (it->op == OP_INPUT)
+        return array_value(g, n, it, level);
+    for (int k = 0; k < it->nin; k++)
+        in[k] = item_value(g, n, &n->items[it->in[k]], it->vector);
+    return item_operation(g, n->items, it, in, it->vector ? n->now : 1);
 }
 
 static void

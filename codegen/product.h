@@ -67,10 +67,10 @@ void transpose(struct gen *g, enum elem e, LLVMValueRef from, LLVMValueRef from_
 /* Copies |count| lanes of a block of k into the panel. */
 void fill_panel(struct product *p, const struct piece *q, LLVMValueRef count);
 
-/* emit_tail.c: the elementwise node |n| that takes the contraction's value as operand |at| and nobody else does. */
-struct tail *tail_new(struct gen *g, const struct node *n, int at, const struct operands *o);
-void tail_begin(struct gen *g, struct tail *t, const struct type *domain);
+/* emit_tail.c: what is done to a tile before it is stored. */
 void tail_tile(struct product *p, const struct piece *q, LLVMValueRef row, int rows,
                LLVMValueRef acc[ROWS_MAX][VECTORS_MAX]);
-void tail_end(struct gen *g, struct tail *t);
+/* emit_matmul.c: whether the product |n| is made of tiles that are complete at once; its code with |tail|. */
+bool matmul_takes_tail(struct gen *g, const struct node *n);
+void matmul_with_tail(struct gen *g, const struct node *n, const struct operands *o, struct tail *tail);
 #endif

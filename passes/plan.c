@@ -15,6 +15,7 @@
  * Lifetimes are positions in the list, from the writer to the last reader; sizes those of max_rows. ir/verify_storage.c
  * checks the outcome by rules of its own.
  * Needs: max_rows, bodies. Keeps: values. Last pass: a change of the list after it makes the places wrong. */
+#include "ir/tails.h"
 #include "passes/pass.h"
 #include <stdlib.h>
 #include <string.h>
@@ -198,18 +199,26 @@ find_roots(struct plan *p)
     }
 }
 
-/* A view counts as a reader: without dce there are views that nothing reads, and they too show a value that is still there.
- * */
+static void
+read_at(struct plan *p, const struct node *n, int position)
+{
+    int *last = &p->last[p->root[n->id]->id];
+    *last = *last > position ? *last : position;
+}
+
+/* What may be computed where it is used (ir/tails.h) reads its operands there. A view counts as a reader: without dce there
+ * are views that nothing reads, and they too show a value that is still there. */
 static void
 find_last_readers(struct plan *p)
 {
     struct graph *g = p->g;
+    const struct node **tails = find_tails(g);
     p->last = ARENA_ARRAY(g->arena, int, g->count + 1);
     for (int i = 0; i < g->count; i++)
         p->last[i] = is_leaf(g->nodes[i]) ? -1 : writer(g->nodes[i])->id;
     for (int i = 0; i < g->count; i++)
         for (int k = g->nodes[i]->op == OP_UPDATE; g->nodes[i]->op != OP_RESULT && k < g->nodes[i]->nin; k++)
-            p->last[p->root[g->nodes[i]->in[k]->id]->id] = i;
+            read_at(p, g->nodes[i]->in[k], tails[i] ? tails[i]->id : i);
     for (int i = 0; i < g->noutputs; i++)
         p->last[p->root[g->outputs[i].node->id]->id] = g->count;
 }

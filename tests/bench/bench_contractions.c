@@ -164,14 +164,15 @@ static double
 bench(const struct shape *s, const struct codegen *gen, struct arena *arena, struct diag *diag)
 {
     struct graph *g = product_graph(s, arena, diag);
-    struct code *code = g ? gen->compile(g, &(struct code_options){0}, diag) : NULL;
+    struct code_graphs graphs = {.graph = (const struct graph *[]){g}, .count = 1};
+    struct code *code = g ? code_compile(gen, &graphs, &(struct code_options){0}, diag) : NULL;
     if (!code)
         return 0;
     int64_t rows = g->max_rows;
     struct tensor a = filled(&g->inputs[0]->type, rows), b = filled(&g->inputs[1]->type, rows), c = filled(&g->outputs[0].node->type, rows);
     struct type bytes = {.elem = ELEM_U8, .rank = 1, .dim = {g->arena_bytes}};
     struct tensor memory = tensor_new(&bytes);
-    struct run r = {.code = gen->function(code), .node = g->outputs[0].node, .in = {&a, &b}, .out = c};
+    struct run r = {.code = code_function(code, 0), .node = g->outputs[0].node, .in = {&a, &b}, .out = c};
     void *inputs[2] = {a.data, b.data}, *vars[1] = {NULL};
     struct kernel_context context = {.rows = rows};
     r.kernels = (struct kernel_context){.rows = rows, .gemm = GEMM_OPENBLAS};
@@ -179,7 +180,7 @@ bench(const struct shape *s, const struct codegen *gen, struct arena *arena, str
     double ratio = measure(s, &r);
     kernel_context_free(&context);
     kernel_context_free(&r.kernels);
-    gen->free(code);
+    code_free(code);
     tensor_free(&a);
     tensor_free(&b);
     tensor_free(&c);
