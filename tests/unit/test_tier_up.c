@@ -76,7 +76,8 @@ end(void)
 static void
 train(const char *program, const char *options, const char *name)
 {
-    cr_assert_eq(run("%s train m.nn %s --quiet --save %s.safetensors --history %s.csv --history-no-time --steps %s.steps.csv", program,
+    cr_assert_eq(run("%s train m.nn %s --quiet --save %s.safetensors --history %s.csv --history-no-time "
+                     "--steps %s.steps.csv", program,
                      options, name, name, name), 0, "%s", contents("err.txt"));
 }
 
