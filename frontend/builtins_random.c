@@ -136,7 +136,10 @@ builtin_has_logits(const struct call *x)
     struct node *p = argument_tensor(x, 0);
     if (!p)
         return value_error();
-    bool has = x->c->x->facts.logits_shortcut && logits(p->op == OP_RESHAPE ? p->in[0] : p);
+    struct experiment *e = x->c->x;
+    bool has = e->facts.logits_shortcut && logits(p->op == OP_RESHAPE ? p->in[0] : p);
+    if (x->c->training)
+        *ARENA_PUSH(x->c->arena, e->shortcuts, e->nshortcuts, e->shortcuts_cap) = (struct shortcut){user_place(x->c, x->at), has};
     return value_number(number_of_bool(has));
 }
 

@@ -50,6 +50,19 @@ set_fact(struct checker *c, const struct fact *row, const struct ast *value)
     return false;
 }
 
+bool
+fact_row(const struct facts *f, int i, const char **out_name, const char **out_value)
+{
+    if (i >= FACTS)
+        return false;
+    const struct fact *row = &fact_rows[i];
+    const void *field = (const char *)f + row->offset;
+    *out_name = row->name;
+    *out_value = row->kind == FACT_BOOL ? *(const bool *)field ? "true" : "false"
+                 : row->kind == FACT_NAME ? *(const char *const *)field : row->words[*(const int *)field];
+    return true;
+}
+
 static void
 run_fact(struct checker *c, const struct ast *s)
 {
@@ -60,6 +73,7 @@ run_fact(struct checker *c, const struct ast *s)
             continue;
         if (s->nargs != 1 || !s->args[0].value || !set_fact(c, &fact_rows[i], s->args[0].value))
             diag_report(c->diag, FACT_VALUE, s->place, s->text, expression_text(c, s->nargs ? s->args[0].value : NULL));
+        c->x->facts.said |= 1u << i;
         return;
     }
     if (s->kind != AST_WORD) {

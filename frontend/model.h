@@ -105,6 +105,16 @@ struct facts {
     bool shuffle;               /* unless train says it */
     const char *shuffle_order, *random, *dropout_stream; /* names of streams (runtime/streams) */
     bool logits_shortcut;
+    unsigned said;              /* bit i: the convention's file says fact i; the others are nnc's */
+};
+
+/* Fact |i|, the value in words; false behind the last. convention.c */
+bool fact_row(const struct facts *f, int i, const char **out_name, const char **out_value);
+
+/* A loss that looks for what went into a softmax or sigmoid: where it is called, and whether it found and took it. */
+struct shortcut {
+    struct place place;
+    bool taken;
 };
 
 struct setting {
@@ -119,6 +129,8 @@ struct experiment {
     const char *path, *folder;  /* of the .nn file */
     const char *follow;         /* nnc, keras, torch or the path of a file */
     struct facts facts;
+    struct shortcut *shortcuts; /* of the training model, in order */
+    int nshortcuts, shortcuts_cap;
     struct ast_file tree;
     const struct ast *data;     /* the section, or NULL */
     struct const_value { const char *name; struct number value; struct place place; } *consts;

@@ -58,6 +58,21 @@ print_variables(const struct model *m, int width)
     }
 }
 
+/* What a convention says that is no function, each with the file that says it. */
+static void
+print_facts(const struct experiment *x)
+{
+    const char *name, *value, *slash = strrchr(x->follow, '/'), *file = slash ? slash + 1 : x->follow;
+    const char *ending = strchr(file, '.') ? "" : ".nn";
+    printf("%-16s %-12s from\n", "convention", "");
+    for (int i = 0; fact_row(&x->facts, i, &name, &value); i++)
+        printf("%-16s %-12s %s%s\n", name, value, x->facts.said >> i & 1 ? file : "nnc", x->facts.said >> i & 1 ? ending : "");
+    for (int i = 0; i < x->nshortcuts; i++)
+        printf("line %d: the shortcut to the logits is %s\n", x->shortcuts[i].place.line,
+               x->shortcuts[i].taken ? "taken: the loss takes what went into softmax or sigmoid" : "not taken: the loss takes the probabilities");
+    printf("\n");
+}
+
 int
 command_check(struct cli *cli)
 {
@@ -70,6 +85,8 @@ command_check(struct cli *cli)
         int64_t weights = 0;
         char type[TYPE_TEXT], count[32];
         printf("model %s, follow %s\n\n", m->name, s.x->follow);
+        if (strcmp(s.x->follow, "nnc"))
+            print_facts(s.x);
         int width = width_of(m);
         for (int i = 0; i < m->ninputs; i++)
             printf("%-*s  %-12s %s\n", width, m->inputs[i].name, m->is_target[i] ? "target" : "input", type_text(&m->inputs[i].node->type, ", ", type));
