@@ -220,6 +220,10 @@ concat(const struct call *x)
         if (!(in[i] = value_any(x->c, &v->items[i], ELEM_F32, argument_place(x, 0))))
             return value_error();
     int64_t axis = in[0]->type.rank - 1;
+    if (axis < 0) {
+        report(x->c, BAD_AXIS, x->at, 0LL, 0);
+        return value_error();
+    }
     if (x->arg[1] && !argument_axis(x, 1, in[0]->type.rank, &axis))
         return value_error();
     struct attr attr = {.axis.axis = (int)axis};

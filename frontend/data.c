@@ -71,7 +71,7 @@ free_unreachable(struct data_result *r)
 static bool
 rows_agree(struct data_run *r, const char *word, const struct data_set *set, const struct data_binding *b)
 {
-    const struct data_binding *first = &set->bindings[0];
+    const struct data_binding *first = set->bindings;
     if (!set->count || b->value.type.dim[0] == first->value.type.dim[0])
         return true;
     diag_report(r->diag, DATA_ROWS_DIFFER, b->place, word, first->name, (long long)first->value.type.dim[0], b->name,

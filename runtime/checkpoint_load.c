@@ -26,10 +26,12 @@ struct loading {
 static bool
 parse(const char *text, int base, uint64_t *out)
 {
-    bool negative = base == 10 && text && *text == '-';
+    if (!text)
+        return false;
+    bool negative = base == 10 && *text == '-';
     const char *at = text + negative;
     char *end;
-    if (!text || strspn(at, base == 10 ? "0123456789" : "0123456789abcdef") != strlen(at) || !*at)
+    if (strspn(at, base == 10 ? "0123456789" : "0123456789abcdef") != strlen(at) || !*at)
         return false;
     errno = 0;
     *out = strtoull(at, &end, base);

@@ -74,7 +74,7 @@ products_part(void *context, int part, int parts)
         end = threads_begin(p->count, part + 1, parts);
     }
     for (int64_t i = first; i < end; i++)
-        product(p, i, &range, p->scratch + (size_t)part * p->scratch_each);
+        product(p, i, &range, p->scratch ? p->scratch + (size_t)part * p->scratch_each : NULL);
 }
 
 /* How many of |units| the busiest part has, against all. */
