@@ -341,13 +341,11 @@ experiment_check(struct arena *arena, struct sources *sources, const char *path,
     const struct ast *model = find_section(c, "model"), *train = find_section(c, "train");
     if (!model && !diag->errors)
         diag_subject(diag, NO_MODEL, path);
-    int before = diag->errors;
     if (model) {
         x->has_model = true;
         check_model(c, model);
     }
-    if (diag->errors == before || !model)
-        check_train(c, train);
+    check_train(c, train); /* of a faulty model, too: all errors are told at once */
     if (!diag->errors)
         unused_settings(c);
     return x;

@@ -1,4 +1,4 @@
-/* nnc-editors FOLDER: writes what editors need to colour .nn files, from the tables of the language: nn.vim (a Vim syntax file),
+/* nnc-editors FOLDER: writes what editors need to colour .nn files, from the tables of the language: nn.vim and ftdetect.vim (for Vim),
  * nn.tmLanguage.json (a TextMate grammar, as VS Code and others take it), and nn.dict (a fuzzer's words). Run by the build. */
 #include "frontend/words.h"
 #include <errno.h>
@@ -65,6 +65,12 @@ write_vim(FILE *out)
 }
 
 static void
+write_detection(FILE *out)
+{
+    fprintf(out, "\" Which files are .nn files of nnc.\nautocmd BufRead,BufNewFile *.nn setfiletype nn\n");
+}
+
+static void
 write_textmate(FILE *out)
 {
     fprintf(out, "{\n  \"name\": \"nn\",\n  \"scopeName\": \"source.nn\",\n  \"fileTypes\": [\"nn\"],\n  \"patterns\": [\n"
@@ -112,6 +118,6 @@ main(int argc, char **argv)
         fprintf(stderr, "usage: nnc-editors FOLDER\n");
         return 2;
     }
-    return write_file(argv[1], "nn.vim", write_vim) | write_file(argv[1], "nn.tmLanguage.json", write_textmate) |
+    return write_file(argv[1], "nn.vim", write_vim) | write_file(argv[1], "ftdetect.vim", write_detection) | write_file(argv[1], "nn.tmLanguage.json", write_textmate) |
            write_file(argv[1], "nn.dict", write_dictionary);
 }
