@@ -113,6 +113,32 @@ is_word(const struct ast *s, const char *word)
 
 /* -- sections -------------------------------------------------------------------------------------------------------------------------- */
 
+static bool
+is_defined(const struct checker *c, const char *name)
+{
+    const struct definition *d = c->definitions[((uintptr_t)name >> 4) % 256];
+    while (d && d->name != name)
+        d = d->next;
+    return d;
+}
+
+/* Of the other convention of a mixture what is taken, and the helpers that only it has. */
+static bool
+definition_holds(const struct checker *c, const char *name)
+{
+    return convention_holds(c, name) || (c->from_other && !is_defined(c, name) && !builtin_find(name));
+}
+
+/* A constant of the other convention that the first one has too is the first one's. */
+static bool
+const_holds(const struct checker *c, const struct ast *s)
+{
+    for (int i = 0; c->from_other && i < s->nargs; i++)
+        if (s->args[i].name && name_map_get(&c->const_index, s->args[i].name) >= 0)
+            return false;
+    return true;
+}
+
 /* The definitions and facts of a convention's file, whose definitions hide the prelude's. */
 static void
 load_convention(struct checker *c, int file)
@@ -120,15 +146,16 @@ load_convention(struct checker *c, int file)
     struct ast_file tree = parse_file(c->sources, file, c->diag);
     for (int i = 0; tree.block && i < tree.block->nbody; i++) {
         const struct ast *s = tree.block->body[i];
-        if (s->kind == AST_DEFINITION)
-            define(c, s, file);
-        else if (s->kind == AST_SECTION && !strcmp(s->text, "convention"))
+        if (s->kind == AST_DEFINITION) {
+            if (definition_holds(c, s->names[0].text))
+                define(c, s, file);
+        } else if (s->kind == AST_SECTION && !strcmp(s->text, "convention"))
             run_convention(c, s);
         else if (!is_word(s, "const"))
             diag_report(c->diag, CONVENTION_ONLY, s->place);
     }
     for (int i = 0; tree.block && i < tree.block->nbody; i++)
-        if (is_word(tree.block->body[i], "const"))
+        if (is_word(tree.block->body[i], "const") && const_holds(c, tree.block->body[i]))
             run_const(c, tree.block->body[i]);
 }
 
@@ -156,7 +183,7 @@ run_follow(struct checker *c, const struct ast *s, const char *forced)
     }
     const char *name = forced ? forced : e ? e->text : NULL, *text;
     size_t length;
-    if (!name || !strcmp(name, "nnc"))
+    if (!name || !strcmp(name, "nnc")) /* the prelude alone */
         return;
     size_t end = strlen(name);
     bool is_file = forced ? end > 3 && !strcmp(name + end - 3, ".nn") : e->kind == AST_STRING;
@@ -171,7 +198,22 @@ run_follow(struct checker *c, const struct ast *s, const char *forced)
         unknown_convention(c, name, e ? e->place : (struct place){0}, forced);
         return;
     }
-    c->x->follow = name;
+    if (!c->from_other)
+        c->x->follow = name;
+}
+
+/* The convention, and what a mixture takes from another one. */
+static void
+run_conventions(struct checker *c, const struct ast *s, const char *forced)
+{
+    run_follow(c, s, forced);
+    if (c->mixture && c->mixture->other) {
+        c->from_other = true;
+        run_follow(c, s, c->mixture->other);
+        c->from_other = false;
+    }
+    if (c->mixture && c->mixture->judge && c->x->facts.loss_shapes == LOSS_SHAPES_ERROR)
+        c->x->facts.loss_shapes = LOSS_SHAPES_SQUEEZE;
 }
 
 /* Finds the one section of that word. */
@@ -309,7 +351,7 @@ run_top(struct checker *c, const char *follow)
         if (near)
             diag_report(c->diag, HELP_DID_YOU_MEAN, (struct place){0}, near);
     }
-    run_follow(c, follow_statement, follow);
+    run_conventions(c, follow_statement, follow);
     run_definitions(c, block, c->x->file, c->x->path, NULL);
 }
 
@@ -317,12 +359,21 @@ struct experiment *
 experiment_check(struct arena *arena, struct sources *sources, const char *path, const char *follow, struct setting *settings,
                  int nsettings, struct diag *diag)
 {
+    return experiment_check_mixed(arena, sources, path, follow, NULL, settings, nsettings, diag);
+}
+
+struct experiment *
+experiment_check_mixed(struct arena *arena, struct sources *sources, const char *path, const char *follow, const struct mixture *mixture,
+                       struct setting *settings, int nsettings, struct diag *diag)
+{
     struct checker *c = ARENA_NEW(arena, struct checker);
     struct experiment *x = ARENA_NEW(arena, struct experiment);
-    *c = (struct checker){.arena = arena, .sources = sources, .diag = diag, .x = x, .settings = settings, .nsettings = nsettings};
+    *c = (struct checker){.arena = arena, .sources = sources, .diag = diag, .x = x, .settings = settings, .nsettings = nsettings,
+                          .mixture = mixture};
     const char *slash = strrchr(path, '/');
     *x = (struct experiment){.arena = arena, .sources = sources, .path = path, .follow = "nnc",
                              .folder = slash ? arena_text(arena, path, (size_t)(slash - path + 1)) : ""};
+    x->definitions = c->definitions;
     x->train = (struct train_settings){.batch = 32, .epochs = 1};
     facts_default(&x->facts);
     if (!(x->file = source_read(sources, path, diag)) || !load_prelude(c))

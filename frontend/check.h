@@ -13,6 +13,7 @@ struct definition {
     int kind;                   /* AST_FUNCTION ... AST_OPTIMIZER */
     const struct ast *ast;
     int file;
+    bool used;                  /* something looked it up */
     struct definition *next;    /* in its bucket */
 };
 
@@ -144,6 +145,8 @@ struct checker {
     int output_places_cap, metric_places_cap;
     struct setting *settings;
     int nsettings;
+    const struct mixture *mixture;          /* NULL: one convention */
+    bool from_other;                        /* its other convention is being read */
 };
 
 /* -- messages: at the user's call, with a note at the line inside (check_report.c) ------------------------------------------------------ */
@@ -230,6 +233,11 @@ void end_graph(struct checker *c, const struct saved *s);
 void facts_default(struct facts *f);
 /* The facts of a section `convention NAME { ... }`. */
 void run_convention(struct checker *c, const struct ast *section);
+/* Whether a fact or definition of the convention that is being read holds. */
+bool convention_holds(const struct checker *c, const char *name);
+/* How the facts read: calls |each| with the words of both. */
+void facts_differ(const struct facts *a, const struct facts *b, void (*each)(void *context, const char *name, const char *a, const char *b),
+                  void *context);
 /* The text of a convention that is part of the program; false if there is none of that name. nnc is the prelude itself. */
 bool convention_text(const char *name, const char **out_text, size_t *out_length);
 

@@ -17,9 +17,11 @@ find_binding(struct frame *f, const char *name)
 const struct definition *
 definition_find(const struct checker *c, const char *name)
 {
-    const struct definition *d = c->definitions[((uintptr_t)name >> 4) % 256];
+    struct definition *d = c->definitions[((uintptr_t)name >> 4) % 256];
     while (d && d->name != name)
         d = d->next;
+    if (d)
+        d->used = true;
     return d;
 }
 

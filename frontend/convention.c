@@ -89,8 +89,40 @@ run_fact(struct checker *c, const struct ast *s)
 void
 run_convention(struct checker *c, const struct ast *section)
 {
-    for (int i = 0; i < section->child[0]->nbody; i++)
-        run_fact(c, section->child[0]->body[i]);
+    for (int i = 0; i < section->child[0]->nbody; i++) {
+        const struct ast *s = section->child[0]->body[i];
+        if (!s->text || convention_holds(c, s->text))
+            run_fact(c, s);
+    }
+}
+
+bool
+convention_holds(const struct checker *c, const char *name)
+{
+    bool taken = false;
+    for (int i = 0; c->mixture && i < c->mixture->ntaken; i++)
+        taken |= !strcmp(c->mixture->taken[i], name);
+    return taken == c->from_other;
+}
+
+static const char *
+fact_word(const struct fact *row, const struct facts *f)
+{
+    const void *field = (const char *)f + row->offset;
+    if (row->kind == FACT_BOOL)
+        return *(const bool *)field ? "true" : "false";
+    return row->kind == FACT_NAME ? *(const char *const *)field : row->words[*(const int *)field];
+}
+
+void
+facts_differ(const struct facts *a, const struct facts *b, void (*each)(void *context, const char *name, const char *a, const char *b),
+             void *context)
+{
+    for (int i = 0; i < FACTS; i++) {
+        const char *in_a = fact_word(&fact_rows[i], a), *in_b = fact_word(&fact_rows[i], b);
+        if (strcmp(in_a, in_b))
+            each(context, fact_rows[i].name, in_a, in_b);
+    }
 }
 
 bool

@@ -117,6 +117,21 @@ struct shortcut {
     bool taken;
 };
 
+/* A convention in which some definitions and facts are another one's: what compare switches. */
+struct mixture {
+    const char *other;          /* a convention: nnc, keras, torch or the path of a file; NULL: nothing is taken */
+    const char *const *taken;   /* names of definitions and facts that are its own */
+    int ntaken;
+    bool judge;                 /* [N] against [N, 1] in a loss is squeezed where the convention would refuse it: for a judge of outputs */
+};
+
+/* What two conventions do differently for one file. */
+struct difference {
+    const char *name;           /* of a fact, or of a definition: its body and defaults together */
+    const char *a, *b;          /* a fact's words; where a definition stands: "torch.nn:24" */
+    bool is_fact;
+};
+
 struct setting {
     const char *name, *value;   /* --set NAME=VALUE, as written */
     bool used;
@@ -138,6 +153,7 @@ struct experiment {
     struct model model;
     bool has_model;
     struct train_settings train;
+    struct definition *const *definitions; /* the checker's, for experiment_differences */
 };
 
 /* Reads and checks |path|. Everything lives in |arena|. Returns NULL if the file cannot be parsed at all; else check diag->errors. check.c */
@@ -149,6 +165,11 @@ extern const unsigned prelude_keras_length, prelude_torch_length;
 
 struct experiment *experiment_check(struct arena *arena, struct sources *sources, const char *path, const char *follow,
                                     struct setting *settings, int nsettings, struct diag *diag);
+/* The same under a mixture of |follow| and another convention; NULL: none. */
+struct experiment *experiment_check_mixed(struct arena *arena, struct sources *sources, const char *path, const char *follow,
+                                          const struct mixture *mixture, struct setting *settings, int nsettings, struct diag *diag);
+/* The differences between two checks of one file: facts, and the definitions that either uses. In |arena|; gives their number. difference.c */
+int experiment_differences(const struct experiment *a, const struct experiment *b, struct arena *arena, struct difference **out);
 
 /* Lowering: each builds into |g|, which is empty and may carry a hook. Inputs are those of the template. lower.c */
 

@@ -39,6 +39,8 @@ enum needs { NEEDS_TRAIN = 1, NEEDS_VALID = 2, TARGETS_OPTIONAL = 4 };
 
 /* Checks the file with the options of the command line. False if there were errors. */
 bool session_open(struct session *s, struct cli *cli);
+/* The same under a convention in place of --follow (NULL: the file's), mixed with another one (NULL: not). */
+bool session_open_mixed(struct session *s, struct cli *cli, const char *follow, const struct mixture *mixture);
 /* Runs the data block and converts what it binds. A set that |needs| names must be there. */
 bool session_data(struct session *s, unsigned needs);
 /* Makes the variables with their initial values for the seed; loads |weights| (NULL: none) over them. */

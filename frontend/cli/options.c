@@ -16,6 +16,7 @@
 #define OPT GROUP_OPT
 #define FMT GROUP_FMT
 #define BENCH GROUP_BENCH
+#define COMPARE GROUP_COMPARE
 
 const struct command commands[] = {
 #define COMMAND(id, operand, groups, help) {#id, operand, help, (groups) | ALL, command_##id},

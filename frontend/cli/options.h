@@ -4,7 +4,7 @@
 #include "ir/diag.h"
 #include <stdio.h>
 
-enum option_group { GROUP_ALL = 1, GROUP_TRAIN = 2, GROUP_RUN = 4, GROUP_WEIGHTS = 8, GROUP_FORMAT = 16, GROUP_PREDICT = 32, GROUP_DUMP = 64, GROUP_OPT = 128, GROUP_FMT = 256, GROUP_BENCH = 4096 };
+enum option_group { GROUP_ALL = 1, GROUP_TRAIN = 2, GROUP_RUN = 4, GROUP_WEIGHTS = 8, GROUP_FORMAT = 16, GROUP_PREDICT = 32, GROUP_DUMP = 64, GROUP_OPT = 128, GROUP_FMT = 256, GROUP_BENCH = 4096, GROUP_COMPARE = 8192 };
 
 struct texts {
     const char **text;

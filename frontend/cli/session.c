@@ -155,6 +155,12 @@ describe(struct session *s)
 bool
 session_open(struct session *s, struct cli *cli)
 {
+    return session_open_mixed(s, cli, cli->options.follow, NULL);
+}
+
+bool
+session_open_mixed(struct session *s, struct cli *cli, const char *follow, const struct mixture *mixture)
+{
     *s = (struct session){.cli = cli, .arena = cli->arena, .diag = cli->diag};
     struct setting *settings;
     int nsettings;
@@ -162,7 +168,7 @@ session_open(struct session *s, struct cli *cli)
     uint32_t without;
     if (!chosen_mode(cli, &mode) || !chosen_without(cli, &without) || !collect_settings(s, &settings, &nsettings))
         return false;
-    s->x = experiment_check(s->arena, &cli->sources, cli->options.operand, cli->options.follow, settings, nsettings, s->diag);
+    s->x = experiment_check_mixed(s->arena, &cli->sources, cli->options.operand, follow, mixture, settings, nsettings, s->diag);
     if (!s->x || s->diag->errors)
         return false;
     s->model = &s->x->model;
