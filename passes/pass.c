@@ -20,18 +20,45 @@ pass_from_name(const char *name)
     return PASS_COUNT;
 }
 
-/* What one pass did, for --explain. */
+/* Whether |p| changed something goes to |changed|, what it did to the remarks. */
 static bool
-run_pass(struct graph *g, enum pass p, bool verify, bool *changed, struct diag *diag)
+run_pass(struct graph *g, enum pass p, bool *changed, struct diag *diag)
 {
     int errors = diag->errors, before = g->count;
     if (g->remarks)
         g->remarks->pass = p;
-    bool did = pass_info[p].run(g, diag);
-    *changed |= did;
-    if (did && g->count != before)
+    *changed = pass_info[p].run(g, diag);
+    if (*changed && g->count != before)
         explain(g, "%d nodes become %d", before, g->count);
-    return diag->errors == errors && (!verify || graph_verify(g, diag));
+    return diag->errors == errors;
+}
+
+bool
+passes_run_watched(struct graph *g, uint32_t without, enum pass last, pass_watch_fn *watch, void *context, struct diag *diag)
+{
+    bool any = false, changed;
+    int rounds = 0;
+    for (int p = 0; p <= (int)last && p < PASS_COUNT; p++) {
+        if (!(without >> p & 1 && pass_info[p].optional)) {
+            if (!run_pass(g, (enum pass)p, &changed, diag) || (changed && watch && !watch(context, (enum pass)p, g, diag)))
+                return false;
+            any |= changed;
+        }
+        if (p == PASS_ROUND_LAST && any && (int)last > p && ++rounds < ROUNDS_MAX) {
+            any = false;
+            p = -1;
+        }
+    }
+    return true;
+}
+
+static bool
+verify_after(void *context, enum pass p, struct graph *g, struct diag *diag)
+{
+    if (graph_verify(g, diag))
+        return true;
+    diag_report(diag, NOTE_PASS, (struct place){0}, pass_info[p].name);
+    return false;
 }
 
 bool
@@ -40,18 +67,7 @@ passes_run(struct graph *g, uint32_t without, enum pass last, bool verify, struc
 #ifndef NDEBUG
     verify = true;
 #endif
-    bool changed = false;
-    int rounds = 0;
-    for (int p = 0; p <= (int)last && p < PASS_COUNT; p++) {
-        bool left_out = without >> p & 1 && pass_info[p].optional;
-        if (!left_out && !run_pass(g, (enum pass)p, verify, &changed, diag))
-            return false;
-        if (p == PASS_ROUND_LAST && changed && (int)last > p && ++rounds < ROUNDS_MAX) {
-            changed = false;
-            p = -1;
-        }
-    }
-    return true;
+    return passes_run_watched(g, without, last, verify ? verify_after : NULL, NULL, diag);
 }
 
 int *

@@ -23,10 +23,13 @@ struct pass_info {
 extern const struct pass_info pass_info[PASS_COUNT];
 enum pass pass_from_name(const char *name); /* PASS_COUNT if there is none */
 
-/* Runs the default pipeline, passes.def in its order and its first part in rounds, without those in the set |without| (bit 1 << enum
- * pass), up to and including |last|; of the rounds, the first one if they hold it. g->max_rows must be set. In debug builds and where |verify| is set the verifier runs after each. False
- * and a report if it finds a fault. */
+/* Runs the default pipeline, passes.def in its order and its first part in rounds, without those in the set |without| (bit 1 <<
+ * enum pass), up to and including |last|; of the rounds, the first one if they hold it. g->max_rows must be set. In debug builds and
+ * where |verify| is set the verifier runs after each. False and a report if it finds a fault. */
 bool passes_run(struct graph *g, uint32_t without, enum pass last, bool verify, struct diag *diag);
+/* The same with |watch| called after each pass that changed something; false if it gives false. */
+typedef bool pass_watch_fn(void *context, enum pass p, struct graph *g, struct diag *diag);
+bool passes_run_watched(struct graph *g, uint32_t without, enum pass last, pass_watch_fn *watch, void *context, struct diag *diag);
 
 /* Builds the nodes of d loss / d wrt[i] into out[i] (NULL where the loss does not depend on it), in the graph of |loss|. The
  * loss has rank 0. Gradients of a value with several uses are summed left to right in the order of its uses (numerics.md,
