@@ -1,5 +1,5 @@
-/* builtins: the primitives that are called by name. The elementwise ones and the reductions come from ops.def's CALLABLE flag; the others
- * have a row here. */
+/* builtins: the primitives that are called by name. The elementwise ones and the reductions come from ops.def's CALLABLE
+ * flag; the others have a row here. */
 #include "frontend/builtins.h"
 
 struct place
@@ -51,7 +51,8 @@ argument_real(const struct call *x, int i, double otherwise, double *out)
 }
 
 struct value
-call_node(const struct call *x, enum op op, int nin, struct node *const *in, const struct attr *attr, const struct type *given)
+call_node(const struct call *x, enum op op, int nin, struct node *const *in, const struct attr *attr,
+          const struct type *given)
 {
     for (int i = 0; i < nin; i++)
         if (!in[i])
@@ -59,7 +60,7 @@ call_node(const struct call *x, enum op op, int nin, struct node *const *in, con
     return value_tensor(build(x->c, op, nin, in, attr, given, x->at));
 }
 
-/* -- reductions ------------------------------------------------------------------------------------------------------------- */
+/* -- reductions ------------------------------------------------------------------------------------ */
 
 static bool
 axes_argument(const struct call *x, int i, int rank, uint32_t *out)
@@ -121,7 +122,7 @@ extremum(const struct call *x)
     return reduce(&y);
 }
 
-/* -- shapes ------------------------------------------------------------------------------------------------------------------ */
+/* -- shapes ---------------------------------------------------------------------------------------- */
 
 static struct value
 reshape(const struct call *x)
@@ -298,7 +299,7 @@ scatter_add(const struct call *x)
     return call_node(x, OP_SCATTER_ADD, 2, in, NULL, &type);
 }
 
-/* -- constants ----------------------------------------------------------------------------------------------------------------- */
+/* -- constants ------------------------------------------------------------------------------------- */
 
 static struct value
 filled(const struct call *x, double value)
@@ -323,7 +324,8 @@ zeros_like(const struct call *x)
         return value_error();
     }
     struct type type = v->node->type;
-    struct node *n = elem_is_float(type.elem) ? graph_number(x->c->graph, (enum elem)type.elem, 0) : graph_whole(x->c->graph, (enum elem)type.elem, 0);
+    struct node *n = elem_is_float(type.elem) ? graph_number(x->c->graph, (enum elem)type.elem, 0)
+        : graph_whole(x->c->graph, (enum elem)type.elem, 0);
     return type.rank ? call_node(x, OP_BROADCAST, 1, &n, NULL, &type) : value_tensor(n);
 }
 
@@ -336,7 +338,8 @@ shape_of(const struct call *x)
         return value_error();
     }
     const struct type *t = &v->node->type;
-    struct value list = {.kind = VALUE_LIST, .nitems = t->rank, .items = ARENA_ARRAY(x->c->arena, struct value, t->rank + 1)};
+    struct value list = {.kind = VALUE_LIST, .nitems = t->rank,
+                         .items = ARENA_ARRAY(x->c->arena, struct value, t->rank + 1)};
     for (int i = 0; i < t->rank; i++)
         list.items[i] = value_dim(t->dim[i]);
     return list;
@@ -359,8 +362,8 @@ axes_of(const struct call *x)
     return list;
 }
 
-/* Weights are [k..., in, out]: fan_in = in times the kernel, fan_out = out times the kernel; of rank 1 both are its length, of rank 0 one
- * (conventions.md, section 1). */
+/* Weights are [k..., in, out]: fan_in = in times the kernel, fan_out = out times the kernel; of rank 1 both are its length,
+ * of rank 0 one (conventions.md, section 1). */
 static struct value
 fan(const struct call *x, int from_end)
 {
@@ -385,7 +388,8 @@ count(const struct call *x)
 }
 
 static bool
-list_numbers(struct checker *c, const struct value *v, struct type *type, int depth, float *out, int64_t *count, struct place at)
+list_numbers(struct checker *c, const struct value *v, struct type *type, int depth, float *out, int64_t *count,
+             struct place at)
 {
     if (v->kind == VALUE_NUMBER && depth == type->rank) {
         if (out)
@@ -427,7 +431,7 @@ tensor(const struct call *x)
     return call_node(x, OP_CONST, 0, NULL, &attr, &type);
 }
 
-/* -- casts ------------------------------------------------------------------------------------------------------------------------ */
+/* -- casts ----------------------------------------------------------------------------------------- */
 
 static struct value
 cast_to(const struct call *x, enum elem e)
@@ -435,7 +439,8 @@ cast_to(const struct call *x, enum elem e)
     const struct value *v = &x->arg[0]->value;
     if (v->kind == VALUE_NUMBER) {
         if (elem_is_float(e))
-            return value_tensor(graph_number(x->c->graph, e, e == ELEM_F32 ? (double)(float)v->number.real : v->number.real));
+            return value_tensor(graph_number(x->c->graph, e,
+                                             e == ELEM_F32 ? (double)(float)v->number.real : v->number.real));
         struct node *real = graph_number(x->c->graph, ELEM_F64, v->number.real);
         struct type type = type_scalar(e);
         return call_node(x, OP_CAST, 1, &real, NULL, &type);
@@ -456,7 +461,7 @@ CAST_TO(i64, ELEM_I64)
 CAST_TO(u8, ELEM_U8)
 CAST_TO(bool, ELEM_BOOL)
 
-/* -- weights ------------------------------------------------------------------------------------------------------------------------ */
+/* -- weights --------------------------------------------------------------------------------------- */
 
 static struct value
 weight(const struct call *x)
@@ -528,7 +533,7 @@ stop_gradient(const struct call *x)
     return call_node(x, OP_STOP, 1, &n, NULL, NULL);
 }
 
-/* -- the table ---------------------------------------------------------------------------------------------------------------------- */
+/* -- the table ------------------------------------------------------------------------------------- */
 
 #define REDUCTION(name, op) {name, {"x", "axis", "keep"}, 1, reduce, op, false}
 static const struct builtin builtins[] = {
@@ -571,7 +576,8 @@ static const struct builtin builtins[] = {
     {"random_bits", {"shape"}, 1, builtin_random, OP_RANDOM_BITS, false},
     {"random_uniform", {"shape", "low", "high"}, 1, builtin_random, OP_RANDOM_UNIFORM, false},
     {"random_normal", {"shape", "mean", "deviation"}, 1, builtin_random, OP_RANDOM_NORMAL, false},
-    {"random_truncated_normal", {"shape", "mean", "deviation", "low", "high"}, 1, builtin_random, OP_RANDOM_TRUNCATED_NORMAL, false},
+    {"random_truncated_normal", {"shape", "mean", "deviation", "low", "high"}, 1, builtin_random,
+     OP_RANDOM_TRUNCATED_NORMAL, false},
     {"random_keep", {"shape", "rate"}, 2, builtin_keep, OP_RANDOM_UNIFORM, false},
     {"logits_of", {"p"}, 1, builtin_logits_of, OP_COUNT, false},
     {"has_logits", {"p"}, 1, builtin_has_logits, OP_COUNT, false},

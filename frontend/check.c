@@ -5,7 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
-/* -- definitions ------------------------------------------------------------------------------------------------------------------ */
+/* -- definitions ----------------------------------------------------------------------------------- */
 
 static void
 define(struct checker *c, const struct ast *s, int file)
@@ -28,7 +28,8 @@ define(struct checker *c, const struct ast *s, int file)
     *d = (struct definition){.name = name, .kind = s->op, .ast = s, .file = file, .next = *bucket};
     *bucket = d;
     if (s->nargs < compiler_parameters(s->op))
-        diag_report(c->diag, COMPILER_PARAMETERS, s->names[0].place, name, s->op == AST_INITIALIZER ? "shape" : s->op == AST_SCHEDULE ? "step, epoch" : "p, g");
+        diag_report(c->diag, COMPILER_PARAMETERS, s->names[0].place, name,
+                    s->op == AST_INITIALIZER ? "shape" : s->op == AST_SCHEDULE ? "step, epoch" : "p, g");
 }
 
 static bool
@@ -42,7 +43,7 @@ load_prelude(struct checker *c)
     return tree.block && !c->diag->errors;
 }
 
-/* -- constants and --set -------------------------------------------------------------------------------------------------------------- */
+/* -- constants and --set --------------------------------------------------------------------------- */
 
 /* The value of --set NAME=VALUE, as an expression of its own source. */
 static const struct ast *
@@ -78,7 +79,8 @@ run_const(struct checker *c, const struct ast *s)
             }
         struct value v = evaluate(c, e);
         if (v.kind == VALUE_NUMBER) {
-            *ARENA_PUSH(c->arena, c->x->consts, c->x->nconsts, c->x->consts_cap) = (struct const_value){a->name, v.number, a->place};
+            *ARENA_PUSH(c->arena, c->x->consts, c->x->nconsts, c->x->consts_cap) = (struct const_value){a->name, v.number,
+                a->place};
             if (first < 0)
                 name_map_set(&c->const_index, c->arena, a->name, c->x->nconsts - 1);
         } else if (v.kind != VALUE_ERROR)
@@ -111,7 +113,7 @@ is_word(const struct ast *s, const char *word)
     return s->kind == AST_WORD && !strcmp(s->text, word);
 }
 
-/* -- sections -------------------------------------------------------------------------------------------------------------------------- */
+/* -- sections -------------------------------------------------------------------------------------- */
 
 static bool
 is_defined(const struct checker *c, const char *name)
@@ -234,7 +236,7 @@ find_section(struct checker *c, const char *word)
     return found;
 }
 
-/* -- includes ---------------------------------------------------------------------------------------------------------------------------- */
+/* -- includes -------------------------------------------------------------------------------------- */
 
 /* The files that are being included, the innermost first. */
 struct including {
@@ -242,15 +244,18 @@ struct including {
     const char *real;
 };
 
-static void run_definitions(struct checker *c, const struct ast *block, int file, const char *path, const struct including *outer);
+static void run_definitions(struct checker *c, const struct ast *block, int file, const char *path,
+                            const struct including *outer);
 
-/* The real path of an included file: below the folder of the file that is checked, and none of those around it. NULL after a message. */
+/* The real path of an included file: below the folder of the file that is checked, and none of those around it. NULL after a
+ * message. */
 static const char *
 include_path(struct checker *c, const struct ast *s, const char *from, const char *name, const struct including *outer)
 {
     char root[PATH_MAX], real[PATH_MAX];
     const char *slash = strrchr(from, '/');
-    const char *path = name[0] == '/' ? name : arena_printf(c->arena, "%.*s%s", slash ? (int)(slash - from + 1) : 0, from, name);
+    const char *path = name[0] == '/' ? name : arena_printf(c->arena, "%.*s%s", slash ? (int)(slash - from + 1) : 0, from,
+                                                            name);
     if (!realpath(*c->x->folder ? c->x->folder : ".", root) || !realpath(path, real)) {
         diag_report(c->diag, INCLUDE_MISSING, s->place, name, strerror(errno));
         return NULL;
@@ -289,7 +294,8 @@ run_include(struct checker *c, const struct ast *s, const char *from, const stru
         return;
     }
     for (int i = 0; i < tree.block->nbody; i++)
-        if (tree.block->body[i]->kind != AST_DEFINITION && !is_word(tree.block->body[i], "const") && !is_word(tree.block->body[i], "include"))
+        if (tree.block->body[i]->kind != AST_DEFINITION && !is_word(tree.block->body[i], "const") &&
+            !is_word(tree.block->body[i], "include"))
             diag_report(c->diag, INCLUDE_ONLY, tree.block->body[i]->place);
     run_definitions(c, tree.block, file, path, outer);
 }
@@ -311,7 +317,8 @@ run_definitions(struct checker *c, const struct ast *block, int file, const char
             run_const(c, block->body[i]);
 }
 
-static const char *const words[] = {"const", "follow", "include", "data", "model", "train"}; /* the last three are sections */
+/* the last three are sections */
+static const char *const words[] = {"const", "follow", "include", "data", "model", "train"};
 
 int
 section_words(const char **out, int max)
@@ -356,19 +363,22 @@ run_top(struct checker *c, const char *follow)
 }
 
 struct experiment *
-experiment_check(struct arena *arena, struct sources *sources, const char *path, const char *follow, struct setting *settings,
+experiment_check(struct arena *arena, struct sources *sources, const char *path, const char *follow,
+                 struct setting *settings,
                  int nsettings, struct diag *diag)
 {
     return experiment_check_mixed(arena, sources, path, follow, NULL, settings, nsettings, diag);
 }
 
 struct experiment *
-experiment_check_mixed(struct arena *arena, struct sources *sources, const char *path, const char *follow, const struct mixture *mixture,
+experiment_check_mixed(struct arena *arena, struct sources *sources, const char *path, const char *follow,
+                       const struct mixture *mixture,
                        struct setting *settings, int nsettings, struct diag *diag)
 {
     struct checker *c = ARENA_NEW(arena, struct checker);
     struct experiment *x = ARENA_NEW(arena, struct experiment);
-    *c = (struct checker){.arena = arena, .sources = sources, .diag = diag, .x = x, .settings = settings, .nsettings = nsettings,
+    *c = (struct checker){.arena = arena, .sources = sources, .diag = diag, .x = x, .settings = settings,
+                          .nsettings = nsettings,
                           .mixture = mixture};
     const char *slash = strrchr(path, '/');
     *x = (struct experiment){.arena = arena, .sources = sources, .path = path, .follow = "nnc",

@@ -1,5 +1,5 @@
-/* check: what the files of the checker share. The checker runs a definition's text at compile time: numbers, branches, repeats and shapes are
- * known then, and each operation on tensors becomes a node of the template that is being built. */
+/* check: what the files of the checker share. The checker runs a definition's text at compile time: numbers, branches,
+ * repeats and shapes are known then, and each operation on tensors becomes a node of the template that is being built. */
 #ifndef NNC_FRONTEND_CHECK_H
 #define NNC_FRONTEND_CHECK_H
 #include "frontend/model.h"
@@ -80,7 +80,8 @@ struct frame {
     const char *iteration;          /* "[2]" inside a repeat, else "" */
     bool returned;
     struct value result;
-    enum elem elem;                 /* of weights and constants: the first floating tensor argument's, the model's first floating input's */
+    /* of weights and constants: the first floating tensor argument's, the model's first floating input's */
+    enum elem elem;
     bool has_elem;                  /* the model: such an input was there */
     const char *word;               /* "loss", "metric": the statement being run, for messages */
     const char *owner;              /* optimiser: "adam/h.w/" stands before the names of its states */
@@ -149,7 +150,7 @@ struct checker {
     bool from_other;                        /* its other convention is being read */
 };
 
-/* -- messages: at the user's call, with a note at the line inside (check_report.c) ------------------------------------------------------ */
+/* -- messages: at the user's call, with a note at the line inside (check_report.c) ----------------- */
 
 /* The place in the user's file that |inner| belongs to. */
 struct place user_place(const struct checker *c, struct place inner);
@@ -162,7 +163,7 @@ const char *expression_text(struct checker *c, const struct ast *e);
 const char *line_text(struct checker *c, struct place at);
 bool mentions(const struct ast *e, const char *name);
 
-/* -- values (check_value.c) --------------------------------------------------------------------------------------------------- */
+/* -- values (check_value.c) ------------------------------------------------------------------------ */
 
 struct value value_error(void);
 struct value value_number(struct number n);
@@ -175,12 +176,14 @@ struct node *value_node(struct checker *c, const struct value *v, enum elem e, s
 /* |v| as a tensor with its own element type; a number known at compile time becomes |otherwise|. */
 struct node *value_any(struct checker *c, const struct value *v, enum elem otherwise, struct place at);
 /* Appends a node; operands of other graphs are brought over. NULL (reported) if the types do not fit. */
-struct node *build(struct checker *c, enum op op, int nin, struct node *const *in, const struct attr *attr, const struct type *given, struct place at);
+struct node *build(struct checker *c, enum op op, int nin, struct node *const *in, const struct attr *attr,
+                   const struct type *given, struct place at);
 struct node *localize(struct checker *c, struct node *n, struct place at);
 struct node *variable_node(struct checker *c, int var);
 struct value binary_values(struct checker *c, int op, const struct value *a, const struct value *b, struct place at);
 struct value unary_value(struct checker *c, int op, const struct value *a, struct place at);
-struct value where_values(struct checker *c, const struct value *cond, const struct value *a, const struct value *b, struct place at);
+struct value where_values(struct checker *c, const struct value *cond, const struct value *a, const struct value *b,
+                          struct place at);
 /* A MAP operation called by name. */
 struct value map_values(struct checker *c, enum op op, int count, const struct value *v, struct place at);
 /* A list of dimensions or one dimension; false (reported) if it is none. N is allowed where |rows|. */
@@ -189,16 +192,19 @@ bool value_count(struct checker *c, const struct value *v, const char *what, int
 /* A condition known at compile time. */
 bool value_truth(struct checker *c, const struct value *v, bool *out, struct place at);
 
-/* -- expressions (check_expression.c) and calls (check_call.c) ------------------------------------------------------------------------- */
+/* -- expressions (check_expression.c) and calls (check_call.c) ------------------------------------- */
 
 struct value evaluate(struct checker *c, const struct ast *e);
 struct value evaluate_call(struct checker *c, const struct ast *e);
 /* Calls |f| with evaluated arguments. */
-struct value apply(struct checker *c, const struct closure *f, const struct argument *args, int nargs, const struct ast *call, struct place at);
-struct value call_definition(struct checker *c, const struct definition *def, const struct argument *args, int nargs, const struct ast *call,
+struct value apply(struct checker *c, const struct closure *f, const struct argument *args, int nargs,
+                   const struct ast *call, struct place at);
+struct value call_definition(struct checker *c, const struct definition *def, const struct argument *args, int nargs,
+                             const struct ast *call,
                              struct place at);
 /* The same, but gives the frame with what the body bound; NULL after a message. */
-struct frame *run_definition(struct checker *c, const struct definition *def, const struct argument *args, int nargs, const struct ast *call,
+struct frame *run_definition(struct checker *c, const struct definition *def, const struct argument *args, int nargs,
+                             const struct ast *call,
                              struct place at);
 const struct definition *definition_find(const struct checker *c, const char *name);
 /* The definition or primitive of that name as a value, VALUE_ERROR without a message if there is none. */
@@ -208,7 +214,7 @@ int count_layer_calls(struct checker *c, const struct ast *e);
 int compiler_parameters(int kind);
 struct value lookup(struct checker *c, const char *name, struct place at);
 
-/* -- statements (check_statement.c) ------------------------------------------------------------------------------------------------------------ */
+/* -- statements (check_statement.c) ---------------------------------------------------------------- */
 
 void run_block(struct checker *c, const struct ast *block);
 struct binding *bind(struct checker *c, const char *name, struct value v, struct place at);
@@ -220,15 +226,22 @@ void path_restore(struct checker *c, int length);
 int count_name(struct checker *c, struct name_map *counts, const char *name);
 /* Whether a function's body is being run, which has no weights and states. */
 bool in_function(const struct checker *c);
-/* Makes or finds the variable of the present path. Its initial value comes from |init| in the init template (see begin_init). */
+/* Makes or finds the variable of the present path. Its initial value comes from |init| in the init template (see
+ * begin_init). */
 int make_variable(struct checker *c, const char *name, const struct type *type, enum variable_kind kind, struct place at);
 
 /* Turns to the init template while an initial value is evaluated; end_init gives the value to variable |var|. */
-struct saved { struct graph *graph; struct node **vars; int vars_size; struct node *step, *epoch, *seed; enum purpose purpose; };
+struct saved {
+    struct graph *graph;
+    struct node **vars;
+    int vars_size;
+    struct node *step, *epoch, *seed;
+    enum purpose purpose;
+};
 struct saved begin_graph(struct checker *c, struct graph *g, enum purpose purpose);
 void end_graph(struct checker *c, const struct saved *s);
 
-/* -- conventions (convention.c) ---------------------------------------------------------------------------------------------------------- */
+/* -- conventions (convention.c) -------------------------------------------------------------------- */
 
 void facts_default(struct facts *f);
 /* The facts of a section `convention NAME { ... }`. */
@@ -236,20 +249,22 @@ void run_convention(struct checker *c, const struct ast *section);
 /* Whether a fact or definition of the convention that is being read holds. */
 bool convention_holds(const struct checker *c, const char *name);
 /* How the facts read: calls |each| with the words of both. */
-void facts_differ(const struct facts *a, const struct facts *b, void (*each)(void *context, const char *name, const char *a, const char *b),
+void facts_differ(const struct facts *a, const struct facts *b,
+                  void (*each)(void *context, const char *name, const char *a, const char *b),
                   void *context);
 /* The text of a convention that is part of the program; false if there is none of that name. nnc is the prelude itself. */
 bool convention_text(const char *name, const char **out_text, size_t *out_length);
 
-/* -- the primitives (builtins.c) ---------------------------------------------------------------------------------------------------------------- */
+/* -- the primitives (builtins.c) ------------------------------------------------------------------- */
 
 const struct builtin *builtin_find(const char *name);
 const char *builtin_name(const struct builtin *b);
 bool builtin_is_layer(const struct builtin *b);
-struct value builtin_call(struct checker *c, const struct builtin *b, const struct argument *args, int nargs, struct place at);
+struct value builtin_call(struct checker *c, const struct builtin *b, const struct argument *args, int nargs,
+                          struct place at);
 int builtin_names(const char **out, int max);
 
-/* -- the model and train sections (check_model.c, check_train.c) ------------------------------------------------------------------------------ */
+/* -- the model and train sections (check_model.c, check_train.c) ----------------------------------- */
 
 void check_model(struct checker *c, const struct ast *section);
 /* |index| chooses among |dim| rows: if it is an input of the model, its data are held to that. */

@@ -42,17 +42,19 @@ count_layer_calls(struct checker *c, const struct ast *e)
     return n;
 }
 
-/* -- parameters ---------------------------------------------------------------------------------------------------------- */
+/* -- parameters ------------------------------------------------------------------------------------ */
 
 /* What is wrong with an argument is a fault of the calling text. */
 #define report_caller(c, callee, code, at, ...) \
     ((c)->frame = (callee)->caller, report((c), code, (at), ##__VA_ARGS__), (c)->frame = (callee))
 
-/* One dimension of a parameter's type against |dim|: a number, a name bound where it is first met, or an expression of them. */
+/* One dimension of a parameter's type against |dim|: a number, a name bound where it is first met, or an expression of
+ * them. */
 static bool
 match_dim(struct checker *c, const struct ast *pattern, int64_t dim)
 {
-    if (pattern->kind == AST_NAME && !find_binding(c->frame, pattern->text) && pattern->text[0] >= 'A' && pattern->text[0] <= 'Z') {
+    if (pattern->kind == AST_NAME && !find_binding(c->frame, pattern->text) && pattern->text[0] >= 'A' &&
+        pattern->text[0] <= 'Z') {
         bind(c, pattern->text, value_dim(dim), pattern->place);
         return true;
     }
@@ -114,7 +116,8 @@ bind_parameter(struct checker *c, const struct ast_arg *p, struct value v, struc
             return false;
         }
         if (!match_type(c, p->type, &v.node->type)) {
-            report_caller(c, callee, PARAMETER_SHAPE, at, callee->def->name, p->name, value_text(c, &v), expression_text(c, p->type));
+            report_caller(c, callee, PARAMETER_SHAPE, at, callee->def->name, p->name, value_text(c, &v),
+                          expression_text(c, p->type));
             diag_report(c->diag, NOTE_DECLARED, p->place, p->name);
             note_dims(c, p->type, nbefore);
             return false;
@@ -140,7 +143,8 @@ unknown_argument(struct checker *c, const struct definition *def, const struct a
 
 /* Which argument each parameter gets; false after a message. |skip|: leading parameters that are not to be given. */
 static bool
-distribute(struct checker *c, const struct definition *def, const struct argument *args, int nargs, int skip, const struct argument **given)
+distribute(struct checker *c, const struct definition *def, const struct argument *args, int nargs, int skip,
+           const struct argument **given)
 {
     int at = skip;
     bool ok = true;
@@ -170,7 +174,7 @@ distribute(struct checker *c, const struct definition *def, const struct argumen
     return ok;
 }
 
-/* -- frames ---------------------------------------------------------------------------------------------------------------- */
+/* -- frames ---------------------------------------------------------------------------------------- */
 
 static bool
 enter(struct checker *c, struct frame *f, const struct definition *def)
@@ -202,7 +206,8 @@ static void
 choose_elem(struct frame *f, const struct argument *const *given, int n)
 {
     for (int i = 0; i < n; i++)
-        if (given[i] && given[i]->value.kind == VALUE_TENSOR && elem_is_float(given[i]->value.node->type.elem) && !given[i]->value.is_number) {
+        if (given[i] && given[i]->value.kind == VALUE_TENSOR && elem_is_float(given[i]->value.node->type.elem) &&
+            !given[i]->value.is_number) {
             f->elem = (enum elem)given[i]->value.node->type.elem;
             return;
         }
@@ -214,7 +219,8 @@ at_this_step(struct checker *c, const struct definition *def, struct value v, st
 {
     if (def->kind != AST_OPTIMIZER || v.kind != VALUE_FUNCTION || !v.function->def || v.function->def->kind != AST_SCHEDULE)
         return v;
-    struct argument now[2] = {{.value = value_runtime_number(c->step), .place = at}, {.value = value_runtime_number(c->epoch), .place = at}};
+    struct argument now[2] = {{.value = value_runtime_number(c->step), .place = at},
+                              {.value = value_runtime_number(c->epoch), .place = at}};
     return apply(c, v.function, now, 2, NULL, at);
 }
 
@@ -239,7 +245,8 @@ bind_parameters(struct checker *c, const struct definition *def, const struct ar
 }
 
 struct frame *
-run_definition(struct checker *c, const struct definition *def, const struct argument *args, int nargs, const struct ast *call, struct place at)
+run_definition(struct checker *c, const struct definition *def, const struct argument *args, int nargs,
+               const struct ast *call, struct place at)
 {
     const struct argument **given = ARENA_ARRAY(c->arena, const struct argument *, def->ast->nargs + 1);
     if (!distribute(c, def, args, nargs, 0, given))
@@ -259,13 +266,14 @@ run_definition(struct checker *c, const struct definition *def, const struct arg
 }
 
 struct value
-call_definition(struct checker *c, const struct definition *def, const struct argument *args, int nargs, const struct ast *call, struct place at)
+call_definition(struct checker *c, const struct definition *def, const struct argument *args, int nargs,
+                const struct ast *call, struct place at)
 {
     struct frame *f = run_definition(c, def, args, nargs, call, at);
     return f && f->returned ? f->result : value_error();
 }
 
-/* -- calls -------------------------------------------------------------------------------------------------------------------- */
+/* -- calls ----------------------------------------------------------------------------------------- */
 
 static bool
 evaluate_arguments(struct checker *c, const struct ast *e, struct argument **out)
@@ -279,7 +287,8 @@ evaluate_arguments(struct checker *c, const struct ast *e, struct argument **out
             ok = false;
             continue;
         }
-        args[i] = (struct argument){.name = a->name, .place = a->value->kind == AST_BINARY ? a->place : a->value->place, .ast = a->value};
+        args[i] = (struct argument){.name = a->name, .place = a->value->kind == AST_BINARY ? a->place : a->value->place,
+                                    .ast = a->value};
         args[i].value = evaluate(c, a->value);
         ok &= args[i].value.kind != VALUE_ERROR;
     }
@@ -287,7 +296,8 @@ evaluate_arguments(struct checker *c, const struct ast *e, struct argument **out
     return ok;
 }
 
-/* Whether a call of an initialiser, schedule or optimiser gives the compiler's parameters too; else it makes a function value. */
+/* Whether a call of an initialiser, schedule or optimiser gives the compiler's parameters too; else it makes a function
+ * value. */
 static bool
 is_full_call(const struct definition *def, const struct argument *args, int nargs)
 {
@@ -316,7 +326,8 @@ record_layer(struct checker *c, const char *name, const struct value *v, int fir
 }
 
 static struct value
-call_layer(struct checker *c, const struct closure *f, const struct argument *args, int nargs, const struct ast *call, struct place at)
+call_layer(struct checker *c, const struct closure *f, const struct argument *args, int nargs, const struct ast *call,
+           struct place at)
 {
     const char *name = f->def ? f->def->name : builtin_name(f->builtin);
     int length = c->path_length, first_var = c->x->model.module ? c->x->model.module->nvars : 0, depth = 0;
@@ -329,7 +340,8 @@ call_layer(struct checker *c, const struct closure *f, const struct argument *ar
     bool several = c->several;
     struct name_map counts = c->layer_counts;
     c->several = false;
-    struct value v = f->def ? call_definition(c, f->def, args, nargs, call, at) : builtin_call(c, f->builtin, args, nargs, at);
+    struct value v = f->def ? call_definition(c, f->def, args, nargs, call, at)
+        : builtin_call(c, f->builtin, args, nargs, at);
     c->several = several;
     c->layer_counts = counts;
     if (f->def)
@@ -339,7 +351,8 @@ call_layer(struct checker *c, const struct closure *f, const struct argument *ar
 }
 
 struct value
-apply(struct checker *c, const struct closure *f, const struct argument *args, int nargs, const struct ast *call, struct place at)
+apply(struct checker *c, const struct closure *f, const struct argument *args, int nargs, const struct ast *call,
+      struct place at)
 {
     if (f->nargs) { /* what was given when the function value was made comes behind what the compiler gives now */
         struct argument *all = ARENA_ARRAY(c->arena, struct argument, f->nargs + nargs);
@@ -355,7 +368,8 @@ apply(struct checker *c, const struct closure *f, const struct argument *args, i
     return call_definition(c, f->def, args, nargs, call, at);
 }
 
-/* What stands before a call's parenthesis. A name that is bound to something else there still calls the definition: metric r2 = r2(p, y). */
+/* What stands before a call's parenthesis. A name that is bound to something else there still calls the definition: metric
+ * r2 = r2(p, y). */
 static struct value
 evaluate_callee(struct checker *c, const struct ast *e)
 {

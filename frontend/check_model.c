@@ -11,13 +11,16 @@ add_numbers(struct checker *c)
     c->seed = graph_input(c->graph, "seed", &type);
 }
 
-/* The input whose elements, all of them and nothing else, |n| holds: copies, other shapes, other whole types. NULL if there is none. */
+/* The input whose elements, all of them and nothing else, |n| holds: copies, other shapes, other whole types. NULL if there
+ * is none. */
 static const struct node *
 source_input(const struct checker *c, const struct node *n)
 {
     while (n->op != OP_INPUT) {
-        bool moved = n->op == OP_RESHAPE || n->op == OP_TRANSPOSE || n->op == OP_BROADCAST || n->op == OP_STOP || n->op == OP_FLIP;
-        bool cast = n->op == OP_CAST && !elem_is_float((enum elem)n->type.elem) && !elem_is_float((enum elem)n->in[0]->type.elem);
+        bool moved = n->op == OP_RESHAPE || n->op == OP_TRANSPOSE || n->op == OP_BROADCAST || n->op == OP_STOP ||
+            n->op == OP_FLIP;
+        bool cast = n->op == OP_CAST && !elem_is_float((enum elem)n->type.elem) &&
+            !elem_is_float((enum elem)n->in[0]->type.elem);
         if (!moved && !cast)
             return NULL;
         n = n->in[0];
@@ -40,8 +43,8 @@ bound_index(struct checker *c, const struct node *index, int64_t dim, struct pla
             m->bound[i] = dim;
 }
 
-/* Inputs are built while the body runs; step and epoch may be used before. So the three numbers come first and stand behind the model's inputs
- * afterwards, with what the streams of a convention draw behind them. */
+/* Inputs are built while the body runs; step and epoch may be used before. So the three numbers come first and stand behind
+ * the model's inputs afterwards, with what the streams of a convention draw behind them. */
 static void
 order_inputs(struct graph *g, int ninputs)
 {
@@ -121,7 +124,8 @@ find_trained(struct checker *c, struct node *loss)
     struct model *m = &c->x->model;
     m->trained = ARENA_ARRAY(c->arena, uint8_t, m->nlayer_vars + 1);
     int n = 0;
-    struct node **weights = ARENA_ARRAY(c->arena, struct node *, m->nlayer_vars + 1), **grads = ARENA_ARRAY(c->arena, struct node *, m->nlayer_vars + 1);
+    struct node **weights = ARENA_ARRAY(c->arena, struct node *, m->nlayer_vars + 1),
+        **grads = ARENA_ARRAY(c->arena, struct node *, m->nlayer_vars + 1);
     int *index = ARENA_ARRAY(c->arena, int, m->nlayer_vars + 1);
     for (int i = 0; i < m->train->count; i++) {
         struct node *v = m->train->nodes[i];

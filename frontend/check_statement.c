@@ -23,7 +23,7 @@ bind(struct checker *c, const char *name, struct value v, struct place at)
     return b;
 }
 
-/* -- paths ---------------------------------------------------------------------------------------------------------------------- */
+/* -- paths ----------------------------------------------------------------------------------------- */
 
 int
 count_name(struct checker *c, struct name_map *counts, const char *name)
@@ -102,7 +102,7 @@ evaluate_bound(struct checker *c, const char *name, const struct ast *rhs)
     return v;
 }
 
-/* -- variables ---------------------------------------------------------------------------------------------------------------------- */
+/* -- variables ------------------------------------------------------------------------------------- */
 
 struct saved
 begin_graph(struct checker *c, struct graph *g, enum purpose purpose)
@@ -234,7 +234,8 @@ static void
 run_update(struct checker *c, const struct ast_arg *a)
 {
     struct binding *b = find_binding(c->frame, a->name);
-    bool is_weight = c->purpose == FOR_OPTIMIZER && c->frame->def->kind == AST_OPTIMIZER && a->name == c->frame->def->ast->args[0].name;
+    bool is_weight = c->purpose == FOR_OPTIMIZER && c->frame->def->kind == AST_OPTIMIZER &&
+        a->name == c->frame->def->ast->args[0].name;
     if (!b || (b->var < 0 && !is_weight)) {
         report(c, UPDATE_OF_WHAT, a->place, a->name);
         return;
@@ -269,7 +270,7 @@ run_update(struct checker *c, const struct ast_arg *a)
     bind(c, a->name, value_tensor(build(c, OP_STOP, 1, &n, NULL, NULL, a->place)), a->place)->var = var;
 }
 
-/* -- statements ---------------------------------------------------------------------------------------------------------------------------- */
+/* -- statements ------------------------------------------------------------------------------------ */
 
 static void
 run_bind(struct checker *c, const struct ast *s)
@@ -326,7 +327,8 @@ run_require(struct checker *c, const struct ast *s)
 static void
 run_warn(struct checker *c, const struct ast *s)
 {
-    bool formed = s->nargs == 2 && s->args[0].value && !s->args[0].name && s->args[1].value && s->args[1].value->kind == AST_STRING;
+    bool formed = s->nargs == 2 && s->args[0].value && !s->args[0].name && s->args[1].value &&
+        s->args[1].value->kind == AST_STRING;
     if (!formed) {
         report(c, WARN_FORM, s->place);
         return;
@@ -344,7 +346,8 @@ run_warn(struct checker *c, const struct ast *s)
     report(c, WARNED, s->place, c->frame->def ? c->frame->def->name : c->x->model.name, s->args[1].value->text);
 }
 
-/* Names that |block| binds directly, ifs and repeats included: marks the bindings of |f| from |first| on that it does not bind. */
+/* Names that |block| binds directly, ifs and repeats included: marks the bindings of |f| from |first| on that it does not
+ * bind. */
 static bool
 block_binds(const struct ast *block, const char *name)
 {
@@ -429,7 +432,8 @@ named_value(struct checker *c, const struct ast *s, const struct ast_arg **out)
 static struct value
 input_dim(struct checker *c, const struct ast *d)
 {
-    if (d->kind != AST_NAME || find_binding(c->frame, d->text) || name_map_get(&c->const_index, d->text) >= 0 || d->text[0] < 'A' ||
+    if (d->kind != AST_NAME || find_binding(c->frame, d->text) || name_map_get(&c->const_index, d->text) >= 0 ||
+        d->text[0] < 'A' ||
         d->text[0] > 'Z')
         return evaluate(c, d);
     report(c, INPUT_DIMENSION, d->place, d->text);
@@ -499,7 +503,8 @@ run_input(struct checker *c, const struct ast *s)
 }
 
 static void
-declared_once(struct checker *c, const struct graph_output *list, const struct place *places, int count, const char *name, struct place at)
+declared_once(struct checker *c, const struct graph_output *list, const struct place *places, int count, const char *name,
+              struct place at)
 {
     for (int i = 0; i < count; i++)
         if (list[i].name == name) {

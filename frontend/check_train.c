@@ -43,7 +43,8 @@ whole(const struct section *s, int64_t least, int64_t *out)
         return;
     if (!n.is_whole || n.is_bool || n.whole < least || n.whole > INT32_MAX) {
         struct value v = value_number(n);
-        report(s->c, COUNT_EXPECTED, s->statement->args[0].place, s->statement->text, (long long)least, value_text(s->c, &v));
+        report(s->c, COUNT_EXPECTED, s->statement->args[0].place, s->statement->text, (long long)least,
+               value_text(s->c, &v));
         return;
     }
     *out = n.whole;
@@ -103,7 +104,7 @@ run_clip(const struct section *s)
         report(s->c, CLIP_FORM, s->statement->place);
 }
 
-/* -- stop, folds, runs ---------------------------------------------------------------------------------------------------- */
+/* -- stop, folds, runs ----------------------------------------------------------------------------- */
 
 /* An argument that is a bare name: what it means is known later, or it is one of a few words. NULL after a report. */
 static const char *
@@ -196,7 +197,7 @@ run_folds(const struct section *s)
 
 static void run_runs(const struct section *s) { whole(s, 1, &s->t->runs); }
 
-/* -- the optimiser ------------------------------------------------------------------------------------------------------------- */
+/* -- the optimiser --------------------------------------------------------------------------------- */
 
 static void
 optimizer_names(struct checker *c, const char *name)
@@ -263,8 +264,10 @@ type_optimizer(struct checker *c, const struct closure *f, const struct type *ty
 {
     struct optimizer_template *t = ARENA_NEW(c->arena, struct optimizer_template);
     int states = count_states(f->def->ast->child[0]);
-    *t = (struct optimizer_template){.type = *type, .update = graph_new(c->arena, f->def->name), .states = graph_new(c->arena, f->def->name),
-                                     .names = ARENA_ARRAY(c->arena, const char *, states + 1), .types = ARENA_ARRAY(c->arena, struct type, states + 1)};
+    *t = (struct optimizer_template){.type = *type, .update = graph_new(c->arena, f->def->name),
+                                     .states = graph_new(c->arena, f->def->name),
+                                     .names = ARENA_ARRAY(c->arena, const char *, states + 1),
+                                         .types = ARENA_ARRAY(c->arena, struct type, states + 1)};
     struct saved s = begin_graph(c, t->update, FOR_OPTIMIZER);
     c->optimizer = t;
     graph_input(t->states, "p", type);
@@ -334,17 +337,19 @@ run_optimizer_word(const struct section *s)
         m->optimizers[i] = t;
         m->first_state[i] = m->module->nvars;
         for (int k = 0; k < t->nstates; k++)
-            make_variable(c, arena_printf(c->arena, "%s/%s/%s", f->def->name, m->module->vars[i].name, t->names[k]), &t->types[k], VARIABLE_OPTIMIZER, at);
+            make_variable(c, arena_printf(c->arena, "%s/%s/%s", f->def->name, m->module->vars[i].name, t->names[k]),
+                          &t->types[k], VARIABLE_OPTIMIZER, at);
     }
 }
 
-/* -- the section ----------------------------------------------------------------------------------------------------------------- */
+/* -- the section ----------------------------------------------------------------------------------- */
 
 static const struct word {
     const char *word;
     void (*run)(const struct section *s);
 } words[] = {
-    {"optimizer", run_optimizer_word}, {"batch", run_batch}, {"eval_batch", run_eval_batch}, {"epochs", run_epochs}, {"shuffle", run_shuffle},
+    {"optimizer", run_optimizer_word}, {"batch", run_batch}, {"eval_batch", run_eval_batch}, {"epochs", run_epochs},
+        {"shuffle", run_shuffle},
     {"drop_last", run_drop_last}, {"train_metrics", run_train_metrics}, {"clip", run_clip}, {"seed", run_seed},
     {"stop", run_stop}, {"folds", run_folds}, {"runs", run_runs},
 };

@@ -122,7 +122,8 @@ note_origins(struct checker *c, struct node *const *operand, struct place at)
 }
 
 struct node *
-build(struct checker *c, enum op op, int nin, struct node *const *in, const struct attr *attr, const struct type *given, struct place at)
+build(struct checker *c, enum op op, int nin, struct node *const *in, const struct attr *attr, const struct type *given,
+      struct place at)
 {
     struct node *local[8], **operand = nin <= 8 ? local : ARENA_ARRAY(c->arena, struct node *, nin);
     const struct type *types_local[8], **types = nin <= 8 ? types_local : ARENA_ARRAY(c->arena, const struct type *, nin);
@@ -209,10 +210,11 @@ value_any(struct checker *c, const struct value *v, enum elem otherwise, struct 
     return value_node(c, v, v->kind == VALUE_TENSOR ? (enum elem)v->node->type.elem : otherwise, at);
 }
 
-/* The one type in which |count| operands meet. Numbers take the tensors' element type; a fraction lifts whole numbers to f32 (with tensors)
- * or f64 (among numbers). */
+/* The one type in which |count| operands meet. Numbers take the tensors' element type; a fraction lifts whole numbers to f32
+ * (with tensors) or f64 (among numbers). */
 static bool
-common_elem(struct checker *c, int count, const struct value *v, bool divides, enum elem *out, bool *out_number, struct place at)
+common_elem(struct checker *c, int count, const struct value *v, bool divides, enum elem *out, bool *out_number,
+            struct place at)
 {
     const struct value *tensor = NULL;
     bool fraction = divides, node = false;
@@ -226,7 +228,8 @@ common_elem(struct checker *c, int count, const struct value *v, bool divides, e
         if (v[i].kind == VALUE_TENSOR && !v[i].is_number) {
             if (tensor && tensor->node->type.elem != v[i].node->type.elem) {
                 report(c, MIXED_ELEMS, at, value_text(c, tensor), value_text(c, &v[i]));
-                enum elem to = tensor->node->type.elem > v[i].node->type.elem ? ELEM_F32 : (enum elem)tensor->node->type.elem;
+                enum elem to = tensor->node->type.elem > v[i].node->type.elem ? ELEM_F32
+                    : (enum elem)tensor->node->type.elem;
                 diag_report(c->diag, HELP_CAST, (struct place){0}, elem_name(to));
                 return false;
             }
@@ -300,10 +303,12 @@ suspect(struct checker *c, struct node *n, struct place at)
     type_text(&b->type, ", ", tb);
     type_text(&n->type, ", ", tr);
     struct suspect *s = ARENA_PUSH(c->arena, c->suspects, c->nsuspects, c->suspects_cap);
-    *s = (struct suspect){.node = n, .place = user_place(c, at), .inner = outer ? at : (struct place){0}, .where = c->frame->def ? c->frame->def->name : ""};
+    *s = (struct suspect){.node = n, .place = user_place(c, at), .inner = outer ? at : (struct place){0},
+                          .where = c->frame->def ? c->frame->def->name : ""};
     const char *who = outer && name_a && name_b ? arena_printf(c->arena, "%s compares ", outer->def->name) : "this pairs ";
     bool named = outer && name_a && name_b;
-    s->message = arena_printf(c->arena, "%s%s%s%s with %s%s%s; broadcasting would pair every\nprediction with every target (%s)", who, named ? name_a : "",
+    s->message = arena_printf(c->arena, "%s%s%s%s with %s%s%s; broadcasting would pair every\nprediction with every target "
+                                        "(%s)", who, named ? name_a : "",
                               named ? ": " : "", ta, named ? name_b : "", named ? ": " : "", tb, tr);
     const struct node *column = culprit == n->nin - 1 ? b : a;
     bool is_column = column->type.rank > 1 && column->type.dim[column->type.rank - 1] == 1;
@@ -312,8 +317,10 @@ suspect(struct checker *c, struct node *n, struct place at)
         is_column = column->type.rank > 1 && column->type.dim[column->type.rank - 1] == 1;
     }
     if (is_column && named)
-        s->help = column == a ? arena_printf(c->arena, "drop the last axis: %s(squeeze(%s), %s)", outer->def->name, name_a, name_b)
-                              : arena_printf(c->arena, "drop the last axis: %s(%s, squeeze(%s))", outer->def->name, name_a, name_b);
+        s->help = column == a ? arena_printf(c->arena, "drop the last axis: %s(squeeze(%s), %s)", outer->def->name, name_a,
+                                             name_b)
+                              : arena_printf(c->arena, "drop the last axis: %s(%s, squeeze(%s))", outer->def->name, name_a,
+                                             name_b);
     else
         s->help = is_column ? "drop the last axis: squeeze(x) makes f32[N] of f32[N, 1]" : "give both the same shape";
 }
@@ -339,16 +346,18 @@ static const struct binary_op {
     bool swap, divides;
 } binary_ops[] = {
     {'+', OP_ADD, 0, 0}, {'-', OP_SUB, 0, 0}, {'*', OP_MUL, 0, 0}, {'/', OP_DIV, 0, 1}, {AST_FLOORDIV, OP_FLOORDIV, 0, 0},
-    {'<', OP_LT, 0, 0}, {'>', OP_LT, 1, 0}, {AST_LE, OP_LE, 0, 0}, {AST_GE, OP_LE, 1, 0}, {AST_EQ, OP_EQ, 0, 0}, {AST_NE, OP_NE, 0, 0},
+    {'<', OP_LT, 0, 0}, {'>', OP_LT, 1, 0}, {AST_LE, OP_LE, 0, 0}, {AST_GE, OP_LE, 1, 0}, {AST_EQ, OP_EQ, 0, 0},
+    {AST_NE, OP_NE, 0, 0},
     {AST_AND, OP_AND, 0, 0}, {AST_OR, OP_OR, 0, 0}, {'^', OP_POW, 0, 1},
 };
 
-/* x ^ n for whole n by products: for small n, which are exact to fewer ulps than pow and much cheaper; for whole tensors with every n from 0 on, so
- * that they stay whole. Gives VALUE_TEXT where that does not apply. */
+/* x ^ n for whole n by products: for small n, which are exact to fewer ulps than pow and much cheaper; for whole tensors
+ * with every n from 1 on, so that they stay whole. Gives VALUE_TEXT where that does not apply. */
 static struct value
 power(struct checker *c, const struct value *a, const struct value *b, struct place at)
 {
-    if (b->kind != VALUE_NUMBER || !b->number.is_whole || a->kind != VALUE_TENSOR || a->is_number || a->node->type.elem == ELEM_BOOL)
+    if (b->kind != VALUE_NUMBER || !b->number.is_whole || a->kind != VALUE_TENSOR || a->is_number ||
+        a->node->type.elem == ELEM_BOOL)
         return (struct value){.kind = VALUE_TEXT};
     int64_t n = b->number.whole, most = elem_is_float((enum elem)a->node->type.elem) ? 4 : INT32_MAX;
     if (n < 1 || n > most)
@@ -392,7 +401,8 @@ judges(const struct checker *c)
 static void
 squeeze_columns(struct checker *c, struct value v[2], struct place at)
 {
-    if (c->x->facts.loss_shapes != LOSS_SHAPES_SQUEEZE || v[0].kind != VALUE_TENSOR || v[1].kind != VALUE_TENSOR || !judges(c))
+    if (c->x->facts.loss_shapes != LOSS_SHAPES_SQUEEZE || v[0].kind != VALUE_TENSOR || v[1].kind != VALUE_TENSOR ||
+        !judges(c))
         return;
     for (int i = 0; i < 2; i++) {
         struct type column = v[i].node->type, other = v[!i].node->type;

@@ -1,5 +1,6 @@
-/* nnc-editors FOLDER: writes what editors need to colour .nn files, from the tables of the language: nn.vim and ftdetect.vim (for Vim),
- * nn.tmLanguage.json (a TextMate grammar, as VS Code and others take it), and nn.dict (a fuzzer's words). Run by the build. */
+/* nnc-editors FOLDER: writes what editors need to colour .nn files, from the tables of the language: nn.vim and ftdetect.vim
+ * (for Vim), nn.tmLanguage.json (a TextMate grammar, as VS Code and others take it), and nn.dict (a fuzzer's words). Run by
+ * the build. */
 #include "frontend/words.h"
 #include <errno.h>
 #include <stdio.h>
@@ -53,7 +54,9 @@ write_vim(FILE *out)
             fprintf(out, "\n");
         }
     }
-    fprintf(out, "syntax match nnNumber /\\<\\d\\+\\%%(\\.\\d\\+\\)\\?\\%%([eE][-+]\\?\\d\\+\\)\\?\\>\\|\\%%(\\w\\|\\.\\)\\@<!\\.\\d\\+\\%%([eE][-+]\\?\\d\\+\\)\\?/\n"
+    fprintf(out, "syntax match nnNumber "
+                 "/\\<\\d\\+\\%%(\\.\\d\\+\\)\\?\\%%([eE][-+]\\?\\d\\+\\)\\?\\>"
+                 "\\|\\%%(\\w\\|\\.\\)\\@<!\\.\\d\\+\\%%([eE][-+]\\?\\d\\+\\)\\?/\n"
                  "syntax region nnString start=/\"/ skip=/\\\\./ end=/\"/ oneline\n"
                  "syntax match nnComment /#.*$/\n"
                  "syntax match nnDimension /\\<N\\>/\n"
@@ -77,9 +80,11 @@ write_textmate(FILE *out)
                  "    {\"name\": \"comment.line.number-sign.nn\", \"match\": \"#.*$\"},\n"
                  "    {\"name\": \"string.quoted.double.nn\", \"begin\": \"\\\"\", \"end\": \"\\\"|$\", \"patterns\": "
                  "[{\"name\": \"constant.character.escape.nn\", \"match\": \"\\\\\\\\.\"}]},\n"
-                 "    {\"name\": \"constant.numeric.nn\", \"match\": \"(?<![\\\\w.])(\\\\d+(\\\\.\\\\d+)?|\\\\.\\\\d+)([eE][-+]?\\\\d+)?\\\\b\"},\n");
+                 "    {\"name\": \"constant.numeric.nn\", \"match\": "
+                 "\"(?<![\\\\w.])(\\\\d+(\\\\.\\\\d+)?|\\\\.\\\\d+)([eE][-+]?\\\\d+)?\\\\b\"},\n");
     for (int k = 0; k < WORDS_COUNT; k++) {
-        fprintf(out, "    {\"name\": \"%s\", \"match\": \"%s(", kinds[k].textmate, leads((enum words)k) ? "(?:^|(?<=[{;]))\\\\s*\\\\b" : "\\\\b");
+        fprintf(out, "    {\"name\": \"%s\", \"match\": \"%s(", kinds[k].textmate,
+                leads((enum words)k) ? "(?:^|(?<=[{;]))\\\\s*\\\\b" : "\\\\b");
         write_words(out, (enum words)k, "|");
         fprintf(out, ")\\\\b%s\"},\n", leads((enum words)k) ? "(?!\\\\s*[=(.])" : "");
     }
@@ -118,6 +123,8 @@ main(int argc, char **argv)
         fprintf(stderr, "usage: nnc-editors FOLDER\n");
         return 2;
     }
-    return write_file(argv[1], "nn.vim", write_vim) | write_file(argv[1], "ftdetect.vim", write_detection) | write_file(argv[1], "nn.tmLanguage.json", write_textmate) |
+    return write_file(argv[1], "nn.vim", write_vim) | write_file(argv[1], "ftdetect.vim",
+                                                                 write_detection) | write_file(argv[1],
+        "nn.tmLanguage.json", write_textmate) |
            write_file(argv[1], "nn.dict", write_dictionary);
 }

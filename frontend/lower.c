@@ -3,7 +3,8 @@
 #include "passes/pass.h"
 
 struct node **
-template_copy(struct graph *g, const struct graph *template, const bool *keep, struct node *const *inputs, struct node **vars,
+template_copy(struct graph *g, const struct graph *template, const bool *keep, struct node *const *inputs,
+              struct node **vars,
               struct arena *scratch)
 {
     struct node **map = ARENA_ARRAY(scratch, struct node *, template->count + 1);
@@ -111,7 +112,8 @@ lower_init(const struct model *m, struct graph *g)
 
 /* Updates of one weight: p, g, step, epoch and the states go in, the new ones come out. */
 static struct node *
-update_weight(const struct model *m, struct graph *g, int var, struct node *gradient_node, struct node *step, struct node *epoch, struct node **vars)
+update_weight(const struct model *m, struct graph *g, int var, struct node *gradient_node, struct node *step,
+              struct node *epoch, struct node **vars)
 {
     const struct optimizer_template *t = m->optimizers[var];
     struct node **in = ARENA_ARRAY(g->arena, struct node *, 4 + t->nstates);
@@ -129,7 +131,7 @@ update_weight(const struct model *m, struct graph *g, int var, struct node *grad
     return t->has_rate ? map[t->update->outputs[t->nstates + 1].node->id] : NULL;
 }
 
-/* -- clipping (conventions.md, section 2: Keras' clipnorm, global_clipnorm, clipvalue) ------------------------------------------------- */
+/* -- clipping (conventions.md, section 2: Keras' clipnorm, global_clipnorm, clipvalue) ------------- */
 
 static struct node *
 clip_value(struct graph *g, struct node *x, double limit)
@@ -182,7 +184,8 @@ lower_train(const struct model *m, const struct train_settings *t, struct graph 
     const struct graph_output *loss = &m->train->outputs[0];
     int n = 0;
     int *var = ARENA_ARRAY(g->arena, int, m->nlayer_vars + 1);
-    struct node **weights = ARENA_ARRAY(g->arena, struct node *, m->nlayer_vars + 1), **grads = ARENA_ARRAY(g->arena, struct node *, m->nlayer_vars + 1);
+    struct node **weights = ARENA_ARRAY(g->arena, struct node *, m->nlayer_vars + 1),
+        **grads = ARENA_ARRAY(g->arena, struct node *, m->nlayer_vars + 1);
     for (int i = 0; i < m->nlayer_vars; i++)
         if (m->optimizers && m->optimizers[i] && vars[i])
             var[n] = i, weights[n++] = vars[i];

@@ -1,8 +1,8 @@
 /* model: what the checker leaves of a .nn file, and lowering to the graphs that run.
  *
- * The typed form of a definition is a graph made by the builder without a hook: every call is resolved, every compile-time number known,
- * every weight has its name and shape. Such a graph is a *template*: lowering copies it, node by node and through the same builder, into the
- * graph of a step. In eager mode that copy runs as it is made. */
+ * The typed form of a definition is a graph made by the builder without a hook: every call is resolved, every compile-time
+ * number known, every weight has its name and shape. Such a graph is a *template*: lowering copies it, node by node and
+ * through the same builder, into the graph of a step. In eager mode that copy runs as it is made. */
 #ifndef NNC_FRONTEND_MODEL_H
 #define NNC_FRONTEND_MODEL_H
 #include "frontend/number.h"
@@ -11,8 +11,8 @@
 #include "runtime/streams/streams.h"
 #include "runtime/early_stop.h"
 
-/* The optimiser's definition typed for weights of one type. Inputs of the template: p, g, step, epoch, then the states; outputs: the new p (named
- * "p"), then the new states. */
+/* The optimiser's definition typed for weights of one type. Inputs of the template: p, g, step, epoch, then the states;
+ * outputs: the new p (named "p"), then the new states. */
 struct optimizer_template {
     struct type type;
     struct graph *update;
@@ -42,13 +42,15 @@ struct draw_site {
     struct type type;
     double a, b;
     double low, high;           /* cut-offs of a truncated normal, as values */
-    int input;                  /* which of the template's draws it is: of `init` or of `train`; -1: an operation of the graph */
+    /* which of the template's draws it is: of `init` or of `train`; -1: an operation of the graph */
+    int input;
 };
 
 struct model {
     const char *name;
     struct place place;
-    struct module *module;      /* the variables: weights and layer states in the order of their making, then the optimiser's */
+    /* the variables: weights and layer states in the order of their making, then the optimiser's */
+    struct module *module;
     int nlayer_vars;            /* how many are not the optimiser's */
     uint8_t *trained;           /* a variable of kind WEIGHT: whether a loss reaches it */
 
@@ -57,19 +59,22 @@ struct model {
     bool *is_target;
     int64_t *bound;             /* an integer input used as an index: its values lie in [0, bound); 0: no bound */
 
-    /* Templates. Their inputs are the model's, then step, epoch, seed (i64). Outputs of `eval`: the model's outputs, then what metrics need besides, then
-     * the loss (if there is one). Outputs of `train`: the loss; UPDATE nodes give the states their new values. */
+    /* Templates. Their inputs are the model's, then step, epoch, seed (i64). Outputs of `eval`: the model's outputs, then
+     * what metrics need besides, then the loss (if there is one). Outputs of `train`: the loss; UPDATE nodes give the states
+     * their new values. */
     struct graph *train, *eval;
     int noutputs;               /* outputs of the model */
     int nvalues;                /* with what metrics need besides */
     bool has_loss;
-    struct graph *metrics;      /* an output a metric; NULL without metrics. Its input i is output metric_value[i] of eval, of a whole set */
+    /* an output a metric; NULL without metrics. Its input i is output metric_value[i] of eval, of a whole set */
+    struct graph *metrics;
     int *metric_value;
     struct graph *init;         /* input: seed; an output a variable below nlayer_vars: its initial value */
 
     struct draw_site *sites;
     int nsites, sites_cap;
-    int ninit_draws, nstep_draws; /* inputs that the streams of a convention fill: of init behind seed, of train behind seed */
+    /* inputs that the streams of a convention fill: of init behind seed, of train behind seed */
+    int ninit_draws, nstep_draws;
     void **step_draws;          /* their memory in a step, set by who runs it */
 
     struct layer_row *layers;
@@ -122,7 +127,8 @@ struct mixture {
     const char *other;          /* a convention: nnc, keras, torch or the path of a file; NULL: nothing is taken */
     const char *const *taken;   /* names of definitions and facts that are its own */
     int ntaken;
-    bool judge;                 /* [N] against [N, 1] in a loss is squeezed where the convention would refuse it: for a judge of outputs */
+    /* [N] against [N, 1] in a loss is squeezed where the convention would refuse it: for a judge of outputs */
+    bool judge;
 };
 
 /* What two conventions do differently for one file. */
@@ -156,7 +162,8 @@ struct experiment {
     struct definition *const *definitions; /* the checker's, for experiment_differences */
 };
 
-/* Reads and checks |path|. Everything lives in |arena|. Returns NULL if the file cannot be parsed at all; else check diag->errors. check.c */
+/* Reads and checks |path|. Everything lives in |arena|. Returns NULL if the file cannot be parsed at all; else check
+ * diag->errors. check.c */
 /* The prelude, a file of the program (prelude/NAME.nn, made into C by the build). prelude.c */
 extern const char prelude_nnc[];
 extern const unsigned prelude_nnc_length;
@@ -167,19 +174,24 @@ struct experiment *experiment_check(struct arena *arena, struct sources *sources
                                     struct setting *settings, int nsettings, struct diag *diag);
 /* The same under a mixture of |follow| and another convention; NULL: none. */
 struct experiment *experiment_check_mixed(struct arena *arena, struct sources *sources, const char *path, const char *follow,
-                                          const struct mixture *mixture, struct setting *settings, int nsettings, struct diag *diag);
-/* The differences between two checks of one file: facts, and the definitions that either uses. In |arena|; gives their number. difference.c */
-int experiment_differences(const struct experiment *a, const struct experiment *b, struct arena *arena, struct difference **out);
+                                          const struct mixture *mixture, struct setting *settings, int nsettings,
+                                              struct diag *diag);
+/* The differences between two checks of one file: facts, and the definitions that either uses. In |arena|; gives their
+ * number. difference.c */
+int experiment_differences(const struct experiment *a, const struct experiment *b, struct arena *arena,
+                           struct difference **out);
 
 /* Lowering: each builds into |g|, which is empty and may carry a hook. Inputs are those of the template. lower.c */
 
-/* Copies the nodes of |template| into |g|, those that |keep| holds by id (NULL: all; inputs always). inputs[i] stands for input i (NULL: inputs are made
- * anew); vars[k] is the VAR node of variable k of the module and is filled in where it is made. Returns the copy of each node by its id, in
- * |scratch|. Outputs are not copied. */
-struct node **template_copy(struct graph *g, const struct graph *template, const bool *keep, struct node *const *inputs, struct node **vars,
+/* Copies the nodes of |template| into |g|, those that |keep| holds by id (NULL: all; inputs always). inputs[i] stands for
+ * input i (NULL: inputs are made anew); vars[k] is the VAR node of variable k of the module and is filled in where it is
+ * made. Returns the copy of each node by its id, in |scratch|. Outputs are not copied. */
+struct node **template_copy(struct graph *g, const struct graph *template, const bool *keep, struct node *const *inputs,
+                            struct node **vars,
                             struct arena *scratch);
 
-/* One training step: forward, loss, gradients, clipping, updates. Outputs: "loss", "lr" (f64; absent if the optimiser has none). */
+/* One training step: forward, loss, gradients, clipping, updates. Outputs: "loss", "lr" (f64; absent if the optimiser has
+ * none). */
 void lower_train(const struct model *m, const struct train_settings *t, struct graph *g);
 /* Only the forward part and its loss, for dump. */
 void lower_forward(const struct model *m, struct graph *g);

@@ -68,7 +68,8 @@ int
 words_of(enum words kind, struct arena *arena, const char **out, int max)
 {
     static int (*const list[WORDS_COUNT])(const char **, int) = {
-        [WORDS_RESERVED] = reserved_words, [WORDS_SECTIONS] = section_words, [WORDS_STATEMENTS] = statements, [WORDS_TYPES] = element_types,
+        [WORDS_RESERVED] = reserved_words, [WORDS_SECTIONS] = section_words, [WORDS_STATEMENTS] = statements,
+            [WORDS_TYPES] = element_types,
         [WORDS_PRIMITIVES] = primitives, [WORDS_DATA] = data_functions,
     };
     int n = list[kind] ? list[kind](out, max) : prelude_definitions(arena, out, max), kept = 0;

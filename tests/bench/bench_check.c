@@ -1,5 +1,5 @@
-/* What checking costs: files of 1,000, 2,000 and 4,000 layers, three lines each, with branches, states and penalties; milliseconds of processor time
- * (median of 7) and microseconds a layer, which must not grow. */
+/* What checking costs: files of 1,000, 2,000 and 4,000 layers, three lines each, with branches, states and penalties;
+ * milliseconds of processor time (median of 7) and microseconds a layer, which must not grow. */
 #include "frontend/model.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,8 @@ write_file(const char *path, int layers, bool plain)
         if (plain)
             fprintf(f, "    # layer %d\n    h = relu(dense(h, 16))\n\n", i);
         else
-            fprintf(f, "    h%d = batch_norm(dense(h, 16))\n    if training { h = h%d } else { h = h%d * 1 }\n    penalty 1e-4 * l2(h%d.dense.w)\n", i, i, i, i);
+            fprintf(f, "    h%d = batch_norm(dense(h, 16))\n    if training { h = h%d } else { h = h%d * 1 }\n    penalty "
+                       "1e-4 * l2(h%d.dense.w)\n", i, i, i, i);
     fprintf(f, "    output p = h\n    loss mse(p, y)\n}\ntrain {\n    optimizer adam()\n}\n");
     fclose(f);
 }
@@ -61,7 +62,8 @@ main(void)
             for (int i = 0; i < ROUNDS; i++)
                 ms[i] = check_once(path);
             qsort(ms, ROUNDS, sizeof *ms, compare);
-            printf("%s %d layers: %.0f ms, %.1f us a layer\n", plain ? "dense, relu" : "dense, batch_norm, if, penalty", layers, ms[ROUNDS / 2],
+            printf("%s %d layers: %.0f ms, %.1f us a layer\n", plain ? "dense, relu" : "dense, batch_norm, if, penalty",
+                   layers, ms[ROUNDS / 2],
                    ms[ROUNDS / 2] * 1e3 / layers);
         }
     unlink(path);

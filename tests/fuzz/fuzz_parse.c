@@ -59,7 +59,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!diag.errors != (x != NULL) && !diag.errors)
         abort();
     for (const struct diagnostic *d = diag.first; d; d = d->next)
-        if (!d->message || !*d->message || ((d->severity == SEVERITY_ERROR || d->severity == SEVERITY_WARNING) && !d->place.file && !d->subject))
+        if (!d->message || !*d->message || ((d->severity == SEVERITY_ERROR || d->severity == SEVERITY_WARNING) &&
+                                            !d->place.file && !d->subject))
             abort();
     if (diag.errors && diag.status != STATUS_INPUT)
         abort();

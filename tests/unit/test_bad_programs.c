@@ -1,5 +1,5 @@
-/* Bad inputs that only the program as a whole shows: exit codes, no time and memory to speak of, no file made; and what is refused in train only.
- * The messages of single faults are in tests/golden/check and tests/golden/syntax. */
+/* Bad inputs that only the program as a whole shows: exit codes, no time and memory to speak of, no file made; and what is
+ * refused in train only. The messages of single faults are in tests/golden/check and tests/golden/syntax. */
 #include "tests/unit/run_program.h"
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -56,7 +56,8 @@ Test(bad_programs, what_training_needs)
 Test(bad_programs, unreached_weights_are_named)
 {
     static const char text[] = DATA MODEL("h = dense(x, 2)\n spare = dense(x, 1)\n loss mean(h)") TRAIN;
-    static const char *const commands[] = {"check m.nn", "train m.nn --save w.safetensors", "eval m.nn --weights w.safetensors",
+    static const char *const commands[] = {"check m.nn", "train m.nn --save w.safetensors",
+                                           "eval m.nn --weights w.safetensors",
                                            "predict m.nn --weights w.safetensors --on valid --output p=p.npy"};
     struct run r;
     run_init(&r);
@@ -69,8 +70,10 @@ Test(bad_programs, unreached_weights_are_named)
 /* Class numbers beyond the width of what they are compared with: the row, before the first step. */
 Test(bad_programs, classes_beyond_the_width)
 {
-    static const char text[] = "data {\n r = numpy_random(0)\n c = integers(r, 0, 6, [64])\n train x = normal(r, [64, 4]), c = c\n}\n"
-                               "model m {\n input x: f32[N, 4]\n target c: i32[N]\n output z = dense(x, 5)\n loss softmax_cross_entropy(z, c)\n}\n" TRAIN;
+    static const char text[] = "data {\n r = numpy_random(0)\n c = integers(r, 0, 6, [64])\n train x = normal(r, [64, 4]), "
+                               "c = c\n}\n"
+                               "model m {\n input x: f32[N, 4]\n target c: i32[N]\n output z = dense(x, 5)\n loss "
+                               "softmax_cross_entropy(z, c)\n}\n" TRAIN;
     struct run r;
     run_init(&r);
     expect(&r, text, "check m.nn", 0, NULL);
@@ -85,8 +88,10 @@ Test(bad_programs, weights_beyond_the_memory)
 {
     struct run r;
     run_init(&r);
-    expect(&r, DATA MODEL("w = weight([1000000, 750000], zeros)\n h = x * mean(w)\n loss mean(h)") TRAIN, "train m.nn", 3, "needs 3.0 TB, have ");
-    expect(&r, DATA MODEL("w = weight([65536, 65536, 65536, 65536], zeros)\n h = x\n loss mean(h)") TRAIN, "train m.nn", 1, "size over 2^63");
+    expect(&r, DATA MODEL("w = weight([1000000, 750000], zeros)\n h = x * mean(w)\n loss mean(h)") TRAIN, "train m.nn", 3,
+           "needs 3.0 TB, have ");
+    expect(&r, DATA MODEL("w = weight([65536, 65536, 65536, 65536], zeros)\n h = x\n loss mean(h)") TRAIN, "train m.nn", 1,
+           "size over 2^63");
     run_end(&r);
 }
 
@@ -127,16 +132,33 @@ refused_at_once(struct run *r, const char *says)
     long megabytes = stat(path, &file) ? 0 : (long)(file.st_size >> 20);
     cr_expect(strstr(r->text, says), "%s: %.300s", says, r->text);
     cr_expect(seconds < SECONDS, "%s: %.1f s", says, seconds);
-    cr_expect(usage.ru_maxrss / 1024 < MEGABYTES + (megabytes < 64 ? megabytes : 0), "%s: %ld MB", says, usage.ru_maxrss / 1024);
+    cr_expect(usage.ru_maxrss / 1024 < MEGABYTES + (megabytes < 64 ? megabytes : 0), "%s: %ld MB", says,
+              usage.ru_maxrss / 1024);
 }
 
-Test(bad_programs, nesting) { struct run r; run_init(&r); write_long(&r, "model m {\n x = ", "(", 100000, "1\n}\n"); refused_at_once(&r, "m.nn:2:"); run_end(&r); }
-Test(bad_programs, blocks) { struct run r; run_init(&r); write_long(&r, "model m {\n", "if 1 < 2 {\n", 100000, "x = 1\n"); refused_at_once(&r, "nesting over 256"); run_end(&r); }
-Test(bad_programs, a_name_of_100000) { struct run r; run_init(&r); write_long(&r, "model ", "a", 100000, " {\n}\n"); refused_at_once(&r, "m.nn:1:7: error: a name of 100000 bytes"); run_end(&r); }
-Test(bad_programs, a_name_of_256) { struct run r; run_init(&r); write_long(&r, "model ", "a", 256, " {\n}\n"); refused_at_once(&r, "a name of 256 bytes"); run_end(&r); }
-Test(bad_programs, nothing) { struct run r; run_init(&r); write_long(&r, "", "\n", 3, "# only a comment"); refused_at_once(&r, "m.nn: error: no model defined"); run_end(&r); }
-Test(bad_programs, utf16) { struct run r; run_init(&r); run_write(&r, "m.nn", "\xff\xfem"); refused_at_once(&r, "m.nn: error: the file is UTF-16; convert it to UTF-8"); run_end(&r); }
-Test(bad_programs, many_faults) { struct run r; run_init(&r); write_long(&r, "model m {\n", "x = nothing(y)\n", 20000, "}\n"); refused_at_once(&r, "m.nn:2:5: error: 'nothing' is not defined"); run_end(&r); }
+Test(bad_programs, long_and_deep_files)
+{
+    static const struct {
+        const char *front, *part;
+        int count;
+        const char *back, *says;
+    } rows[] = {
+        {"model m {\n x = ", "(", 100000, "1\n}\n", "m.nn:2:"},
+        {"model m {\n", "if 1 < 2 {\n", 100000, "x = 1\n", "nesting over 256"},
+        {"model ", "a", 100000, " {\n}\n", "m.nn:1:7: error: a name of 100000 bytes"},
+        {"model ", "a", 256, " {\n}\n", "a name of 256 bytes"},
+        {"", "\n", 3, "# only a comment", "m.nn: error: no model defined"},
+        {"\xff\xfe", "m", 1, "", "m.nn: error: the file is UTF-16; convert it to UTF-8"},
+        {"model m {\n", "x = nothing(y)\n", 20000, "}\n", "m.nn:2:5: error: 'nothing' is not defined"},
+    };
+    struct run r;
+    run_init(&r);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        write_long(&r, rows[i].front, rows[i].part, rows[i].count, rows[i].back);
+        refused_at_once(&r, rows[i].says);
+    }
+    run_end(&r);
+}
 
 Test(bad_programs, a_source_of_a_gigabyte)
 {
@@ -157,7 +179,8 @@ Test(bad_programs, locale_with_a_decimal_comma)
     struct run r;
     run_init(&r);
     setenv("LC_ALL", "de_DE.UTF-8", 1);
-    expect(&r, DATA MODEL("h = dense(x, 2) * 0.5\n loss mean(h)") TRAIN, "train m.nn --set train.optimizer='sgd(lr = 0.25)' --history h.csv", 0, NULL);
+    expect(&r, DATA MODEL("h = dense(x, 2) * 0.5\n loss mean(h)") TRAIN,
+           "train m.nn --set train.optimizer='sgd(lr = 0.25)' --history h.csv", 0, NULL);
     char *table = run_file(&r, "h.csv");
     cr_expect(run_last(table, "lr") == 0.25, "%s", table);
     free(table);
@@ -167,14 +190,16 @@ Test(bad_programs, locale_with_a_decimal_comma)
 /* The file is read once: another one in its place during training changes nothing. */
 Test(bad_programs, the_file_is_replaced_during_training)
 {
-    static const char text[] = DATA MODEL("h = dense(dense(x, 1000), 500)\n loss mean(h * h)") "train {\n optimizer adam()\n batch 1\n epochs 10\n}\n";
+    static const char text[] = DATA MODEL("h = dense(dense(x, 1000), 500)\n loss mean(h * h)") "train {\n optimizer "
+        "adam()\n batch 1\n epochs 10\n}\n";
     char command[1024];
     struct run r;
     run_init(&r);
     run_write(&r, "m.nn", text);
     run_write(&r, "other.nn", MODEL("h = nothing"));
     cr_assert_eq(run_nnc(&r, "train m.nn --quiet --save a.safetensors"), 0, "%s", r.text);
-    snprintf(command, sizeof command, "cd %s && { '%s' train m.nn --quiet --save b.safetensors & sleep 0.05; cp other.nn m.nn; wait $!; } && cmp a.safetensors b.safetensors",
+    snprintf(command, sizeof command, "cd %s && { '%s' train m.nn --quiet --save b.safetensors & sleep 0.05; cp other.nn "
+                                      "m.nn; wait $!; } && cmp a.safetensors b.safetensors",
              r.folder, NNC_PROGRAM);
     cr_expect_eq(system(command), 0);
     run_end(&r);
@@ -183,8 +208,10 @@ Test(bad_programs, the_file_is_replaced_during_training)
 /* A model of f64: data, weights, states and the loss; equal in all modes. */
 Test(bad_programs, f64_in_all_modes)
 {
-    static const char text[] = "data {\n r = numpy_random(0)\n x = normal(r, [64, 3])\n train x = x, y = sum(x * x, axis = 1)\n valid x = x, y = sum(x * x, axis = 1)\n}\n"
-        "model m {\n input x: f64[N, 3]\n target y: f64[N]\n s = weight([3], ones)\n h = dropout(batch_norm(tanh(dense(x * s, 8))), 0.2)\n"
+    static const char text[] = "data {\n r = numpy_random(0)\n x = normal(r, [64, 3])\n train x = x, y = sum(x * x, axis = "
+                               "1)\n valid x = x, y = sum(x * x, axis = 1)\n}\n"
+        "model m {\n input x: f64[N, 3]\n target y: f64[N]\n s = weight([3], ones)\n h = dropout(batch_norm(tanh(dense(x * "
+        "s, 8))), 0.2)\n"
         " output p = squeeze(dense(h, 1))\n loss mse(p, y)\n penalty 1e-3 * l2(s)\n metric r = pearson(p, y)\n}\n"
         "train {\n optimizer adam(lr = cosine(0.05, steps = 300))\n batch 10\n epochs 40\n}\n";
     static const char *const modes[] = {"eager", "graph", "jit"};
@@ -198,10 +225,12 @@ Test(bad_programs, f64_in_all_modes)
     enum { MODES = 3 };
 #endif
     for (int i = 0; i < MODES; i++) {
-        cr_assert_eq(run_nnc(&r, "train m.nn --quiet --mode %s --history h.csv --history-no-time", modes[i]), 0, "%s", r.text);
+        cr_assert_eq(run_nnc(&r, "train m.nn --quiet --mode %s --history h.csv --history-no-time", modes[i]), 0, "%s",
+                     r.text);
         char *table = run_file(&r, "h.csv");
         cr_expect(!first || !strcmp(first, table), "%s%s", first, table);
-        cr_expect(run_last(table, "valid_r") > 0.5 && run_last(table, "loss") != (float)run_last(table, "loss"), "%s", table);
+        cr_expect(run_last(table, "valid_r") > 0.5 && run_last(table, "loss") != (float)run_last(table, "loss"), "%s",
+                  table);
         if (first)
             free(table);
         else

@@ -1,5 +1,5 @@
-/* Programs with tokens deleted, doubled and swapped: checked and lowered in this process. Each ends without a fault of nnc, in under two
- * seconds, with graphs that the verifier takes, or with messages that all have a place in the text.
+/* Programs with tokens deleted, doubled and swapped: checked and lowered in this process. Each ends without a fault of nnc,
+ * in under two seconds, with graphs that the verifier takes, or with messages that all have a place in the text.
  *
  *     NNC_BROKEN=100000 NNC_SEED=7 tests/test_broken_programs     so many programs, from that seed on
  *
@@ -136,7 +136,8 @@ static const char uses[] = "model m {\n"
     " z = dense(elu(leaky_relu(silu(softplus(h)))), 3, lecun_uniform, constant(0.5))\n output p = softmax(z)\n"
     " loss softmax_cross_entropy(z, c) + cross_entropy(p, c)\n loss near = huber(h[:, 0:2], y) + mae(h[:, 0:2], y)\n"
     " loss bce_with_logits(h[:, 0], y[:, 0]) + kl_divergence(p, p)\n penalty 1e-3 * l2(z.w) + l1(z.b)\n"
-    " metric a = accuracy(p, c)\n metric t = top_k(z, c, 2)\n metric r = pearson(h[:, 0], y[:, 0])\n metric q = r2(h[:, 0], y[:, 0])\n"
+    " metric a = accuracy(p, c)\n metric t = top_k(z, c, 2)\n metric r = pearson(h[:, 0], y[:, 0])\n metric q = r2(h[:, 0], "
+    "y[:, 0])\n"
     " metric u = auc(h[:, 0], y[:, 0])\n metric f = f1(h[:, 0], y[:, 0])\n metric g = confusion(z, c)[1, 0]\n}\n"
     "train {\n optimizer nadam(lr = cosine(1e-3, steps = 100, warmup = 10))\n batch 8\n epochs 2\n}\n";
 
@@ -234,10 +235,13 @@ check_messages(const struct diag *d, const struct sources *s)
         if (m->severity != SEVERITY_ERROR && m->severity != SEVERITY_WARNING)
             continue;
         bool whole = m->code == DIAG_NO_MODEL;
-        cr_assert(whole || (m->place.file > 0 && m->place.file <= s->count), "seed %llu: no place: %s", (unsigned long long)present_seed,
+        cr_assert(whole || (m->place.file > 0 && m->place.file <= s->count), "seed %llu: no place: %s",
+                  (unsigned long long)present_seed,
                   m->message);
-        cr_assert(whole || (m->place.line >= 1 && m->place.line <= line_count(&s->source[m->place.file - 1]) && m->place.column >= 1),
-                  "seed %llu: no such place: %d:%d: %s", (unsigned long long)present_seed, m->place.line, m->place.column, m->message);
+        cr_assert(whole || (m->place.line >= 1 && m->place.line <= line_count(&s->source[m->place.file - 1]) &&
+                            m->place.column >= 1),
+                  "seed %llu: no such place: %d:%d: %s", (unsigned long long)present_seed, m->place.line, m->place.column,
+                      m->message);
     }
     char *text = NULL;
     size_t length;

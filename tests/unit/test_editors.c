@@ -39,7 +39,8 @@ Test(editors, files_hold_every_word)
         int n = words_of((enum words)k, &arena, words, WORDS_MAX);
         cr_assert(n > 2 && n < WORDS_MAX, "%d words of kind %d", n, k);
         for (int i = 0; i < n; i++)
-            cr_expect(holds_word(vim, words[i]) && holds_word(textmate, words[i]) && holds_word(dictionary, words[i]), "%s", words[i]);
+            cr_expect(holds_word(vim, words[i]) && holds_word(textmate, words[i]) && holds_word(dictionary, words[i]), "%s",
+                      words[i]);
     }
     arena_free(&arena);
     free(vim);
@@ -54,8 +55,10 @@ Test(editors, words_are_those_of_the_language)
         enum words kind;
         const char *word;
     } rows[] = {
-        {WORDS_RESERVED, "carry"}, {WORDS_SECTIONS, "follow"}, {WORDS_STATEMENTS, "penalty"}, {WORDS_STATEMENTS, "eval_batch"}, {WORDS_STATEMENTS, "split"},
-        {WORDS_TYPES, "f64"}, {WORDS_PRIMITIVES, "expm1"}, {WORDS_PRIMITIVES, "weight"}, {WORDS_PRELUDE, "batch_norm"}, {WORDS_PRELUDE, "glorot_uniform"},
+        {WORDS_RESERVED, "carry"}, {WORDS_SECTIONS, "follow"}, {WORDS_STATEMENTS, "penalty"},
+            {WORDS_STATEMENTS, "eval_batch"}, {WORDS_STATEMENTS, "split"},
+        {WORDS_TYPES, "f64"}, {WORDS_PRIMITIVES, "expm1"}, {WORDS_PRIMITIVES, "weight"}, {WORDS_PRELUDE, "batch_norm"},
+            {WORDS_PRELUDE, "glorot_uniform"},
         {WORDS_PRELUDE, "cosine"}, {WORDS_DATA, "csv"},
     };
     struct arena arena;
@@ -78,7 +81,8 @@ Test(editors, the_grammar_is_json)
     cr_expect(!strcmp(cJSON_GetObjectItem(root, "scopeName")->valuestring, "source.nn"));
     cJSON *item;
     cJSON_ArrayForEach(item, cJSON_GetObjectItem(root, "patterns"))
-        cr_expect(cJSON_GetObjectItem(item, "name") && (cJSON_GetObjectItem(item, "match") || cJSON_GetObjectItem(item, "begin")));
+        cr_expect(cJSON_GetObjectItem(item, "name") && (cJSON_GetObjectItem(item, "match") ||
+                                                        cJSON_GetObjectItem(item, "begin")));
     cJSON_Delete(root);
     free(text);
 }

@@ -1,5 +1,5 @@
-/* Values of expressions and statements of the language, computed by the reference evaluator: what language.md says they are. The model's input
- * is x: f32[N, 3], two rows; also c: i32[N] and y: f64[N, 2]. */
+/* Values of expressions and statements of the language, computed by the reference evaluator: what language.md says they are.
+ * The model's input is x: f32[N, 3], two rows; also c: i32[N] and y: f64[N, 2]. */
 #include "frontend/model.h"
 #include "tests/reference/reference.h"
 #include "tests/unit/golden_text.h"
@@ -51,7 +51,8 @@ expect(const struct row *r, const char *before, bool training)
     char text[2048], type[TYPE_TEXT];
     const char *cut = strrchr(r->text, ';');
     int length = cut ? (int)(cut - r->text) + 1 : 0;
-    snprintf(text, sizeof text, "%s\nmodel m {\n input x: f32[N, 3]\n input c: i32[N]\n input y: f64[N, 2]\n %.*s\n %s p = %s\n}\n", before, length, r->text,
+    snprintf(text, sizeof text, "%s\nmodel m {\n input x: f32[N, 3]\n input c: i32[N]\n input y: f64[N, 2]\n %.*s\n %s p = "
+                                "%s\n}\n", before, length, r->text,
              training ? "loss" : "output", r->text + length);
     arena_init(&a, NULL);
     diag_init(&d, &a);
@@ -72,7 +73,8 @@ expect(const struct row *r, const char *before, bool training)
     cr_expect_str_eq(type_text(&g->outputs[0].node->type, ",", type), r->type, "%s is %s", r->text, type);
     for (int64_t i = 0; i < tensor_count(p) && i < VALUES_MAX; i++) {
         double got = element(p, i), want = r->want[i];
-        cr_expect(got == want || (isnan(got) && isnan(want)), "%s: [%lld] is %.17g, not %.17g", r->text, (long long)i, got, want);
+        cr_expect(got == want || (isnan(got) && isnan(want)), "%s: [%lld] is %.17g, not %.17g", r->text, (long long)i, got,
+                  want);
     }
     reference_free(values, g->count);
     arena_free(&a);

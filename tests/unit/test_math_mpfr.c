@@ -1,5 +1,5 @@
-/* The f64 functions of ir/math.def against MPFR: 20,000 operands each, of every magnitude and densely where the function moves, within 4 ulp of
- * the true value. test_math.c has the special values, and f32. */
+/* The f64 functions of ir/math.def against MPFR: 20,000 operands each, of every magnitude and densely where the function
+ * moves, within 4 ulp of the true value. test_math.c has the special values, and f32. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <mpfr.h>
@@ -28,7 +28,8 @@ flush_subnormals(void)
 
 TestSuite(math_mpfr, .init = flush_subnormals);
 
-/* In units of the last place of |truth|, which is no NaN; a truth below the normal numbers asks for zero, or for the smallest normal number. */
+/* In units of the last place of |truth|, which is no NaN; a truth below the normal numbers asks for zero, or for the
+ * smallest normal number. */
 static double
 distance(double got, const mpfr_t truth)
 {
@@ -133,7 +134,8 @@ Test(math_mpfr, POW)
     mpfr_init2(x, PRECISION);
     mpfr_init2(y, PRECISION);
     for (int i = 0; i < POINTS; i++) {
-        double a = i % 2 ? operand(&d, i, 10, true) : 1 + ldexp(draw_real(&d, -1, 1), -1 - draw_below(&d, 30)), size = fabs(log2(a));
+        double a = i % 2 ? operand(&d, i, 10, true) : 1 + ldexp(draw_real(&d, -1, 1), -1 - draw_below(&d, 30)),
+            size = fabs(log2(a));
         double b = draw_real(&d, -1100, 1100) / (size > 1e-300 ? size : 1);
         if (i % 5 == 0 && fabs(b) < 1000)
             b = rint(b), a = -a;

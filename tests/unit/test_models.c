@@ -18,7 +18,8 @@ expect_figure(const char *model, const char *arguments, const char *column, doub
     char *first = NULL;
     run_init(&r);
     for (int i = 0; i < MODES; i++) {
-        cr_assert_eq(run_nnc(&r, "train %s%s.nn --mode %s --quiet --history h.csv --history-no-time %s", MODELS, model, modes[i], arguments), 0,
+        cr_assert_eq(run_nnc(&r, "train %s%s.nn --mode %s --quiet --history h.csv --history-no-time %s", MODELS, model,
+                             modes[i], arguments), 0,
                      "%s, %s: %s", model, modes[i], r.text);
         char *table = run_file(&r, "h.csv");
         double figure = run_last(table, column);

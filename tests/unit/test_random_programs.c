@@ -1,6 +1,6 @@
-/* Random programs: models of a dozen statements that draw on all primitives and on the prelude, f32 and f64, with a random loss, optimiser,
- * schedule and clipping. Each is checked and trained for two steps by the reference evaluator, node by node, planned, and as machine code:
- * losses, rates, weights, states and outputs are equal to the bit.
+/* Random programs: models of a dozen statements that draw on all primitives and on the prelude, f32 and f64, with a random
+ * loss, optimiser, schedule and clipping. Each is checked and trained for two steps by the reference evaluator, node by
+ * node, planned, and as machine code: losses, rates, weights, states and outputs are equal to the bit.
  *
  *     NNC_PROGRAMS=5000 NNC_SEED=7 tests/test_random_programs     so many programs, from that seed on
  *
@@ -25,54 +25,83 @@ enum { MODES = sizeof modes / sizeof *modes };
 
 /* ---- writing a program ---- */
 
-/* In a pattern, A B C are matrices [N, d] of one width d, D is the width, E the element type, K a number from 1 to 6, W the width of the
- * result where it is another one. */
+/* In a pattern, A B C are matrices [N, d] of one width d, D is the width, E the element type, K a number from 1 to 6, W the
+ * width of the result where it is another one. */
 struct pattern {
     const char *text;
     char width; /* '=' d, 'K' the number, '1' one, '+' d + 1, '2' 2 d, '3' 3 (d - 1), needs d > 1 */
 };
 static const struct pattern patterns[] = {
-    {"A + B", '='}, {"A - B", '='}, {"A * B", '='}, {"A / (abs(B) + 1)", '='}, {"A // (abs(B) + 1)", '='}, {"max(A, B)", '='}, {"min(A, B)", '='},
-    {"fma(A, B, C)", '='}, {"-A", '='}, {"abs(A)", '='}, {"sign(A)", '='}, {"floor(A * 3)", '='}, {"round(A * 3)", '='}, {"sqrt(abs(A) + 0.1)", '='},
-    {"exp(min(A, 2))", '='}, {"expm1(min(A, 2))", '='}, {"log(abs(A) + 0.1)", '='}, {"log1p(abs(A))", '='}, {"tanh(A)", '='}, {"sigmoid(A)", '='},
-    {"erf(A)", '='}, {"sin(A)", '='}, {"cos(A)", '='}, {"A ^ 2", '='}, {"A ^ 3", '='}, {"tanh(A) ^ 5", '='}, {"(abs(A) + 0.1) ^ 0.5", '='},
-    {"(abs(A) + 0.5) ^ tanh(B)", '='}, {"A > B ? A : C", '='}, {"A > 0 and not (B <= C) or A == B ? 2 * A : B", '='}, {"where(A != B, A, 0.5)", '='},
-    {"E(A > B ? 1 : 0) * C", '='}, {"stop_gradient(A) * B", '='}, {"E(i32(A * 2)) + B", '='}, {"E(f64(A) * 0.1) + E(f32(B))", '='},
-    {"A * (step + 1)", '='}, {"A / (epoch + 2) + 0.25", '='}, {"A * 0.9 ^ (step + 1)", '='}, {"training ? A : A * 0.5", '='}, {"A / N * 8", '='},
-    {"A - mean(A, axis = 0)", '='}, {"A - sum(B, axis = 1, keep = true) / D", '='}, {"A + max(B, axis = 1, keep = true)", '='},
-    {"A + min(B, axis = 1, keep = true)", '='}, {"A - max_over(B, axis = 0)", '='}, {"tanh(prod(A, axis = 1, keep = true)) + B", '='},
-    {"A / (1 + variance(B))", '='}, {"A * E(one_hot(argmax(B, axis = 1), D))", '='}, {"A - E(one_hot(argmin(B, axis = 1), D))", '='},
+    {"A + B", '='}, {"A - B", '='}, {"A * B", '='}, {"A / (abs(B) + 1)", '='}, {"A // (abs(B) + 1)", '='},
+        {"max(A, B)", '='}, {"min(A, B)", '='},
+    {"fma(A, B, C)", '='}, {"-A", '='}, {"abs(A)", '='}, {"sign(A)", '='}, {"floor(A * 3)", '='}, {"round(A * 3)", '='},
+        {"sqrt(abs(A) + 0.1)", '='},
+    {"exp(min(A, 2))", '='}, {"expm1(min(A, 2))", '='}, {"log(abs(A) + 0.1)", '='}, {"log1p(abs(A))", '='},
+        {"tanh(A)", '='}, {"sigmoid(A)", '='},
+    {"erf(A)", '='}, {"sin(A)", '='}, {"cos(A)", '='}, {"A ^ 2", '='}, {"A ^ 3", '='}, {"tanh(A) ^ 5", '='},
+        {"(abs(A) + 0.1) ^ 0.5", '='},
+    {"(abs(A) + 0.5) ^ tanh(B)", '='}, {"A > B ? A : C", '='}, {"A > 0 and not (B <= C) or A == B ? 2 * A : B", '='},
+        {"where(A != B, A, 0.5)", '='},
+    {"E(A > B ? 1 : 0) * C", '='}, {"stop_gradient(A) * B", '='}, {"E(i32(A * 2)) + B", '='},
+        {"E(f64(A) * 0.1) + E(f32(B))", '='},
+    {"A * (step + 1)", '='}, {"A / (epoch + 2) + 0.25", '='}, {"A * 0.9 ^ (step + 1)", '='},
+        {"training ? A : A * 0.5", '='}, {"A / N * 8", '='},
+    {"A - mean(A, axis = 0)", '='}, {"A - sum(B, axis = 1, keep = true) / D", '='},
+        {"A + max(B, axis = 1, keep = true)", '='},
+    {"A + min(B, axis = 1, keep = true)", '='}, {"A - max_over(B, axis = 0)", '='},
+        {"tanh(prod(A, axis = 1, keep = true)) + B", '='},
+    {"A / (1 + variance(B))", '='}, {"A * E(one_hot(argmax(B, axis = 1), D))", '='},
+        {"A - E(one_hot(argmin(B, axis = 1), D))", '='},
     {"sort(A)", '='}, {"sort(A, axis = 0)", '='}, {"A + E(argsort(B, axis = 1)) * 0.1", '='}, {"cumsum(A, axis = 1)", '='},
-    {"cumsum(A, axis = 0) / N", '='}, {"flip(A, axis = 0)", '='}, {"flip(A, axis = 1) * B", '='}, {"transpose(transpose(A) * 0.5)", '='},
-    {"A @ (transpose(A) @ B) / N", '='}, {"reshape(reshape(A, [-1]), [N, D])", '='}, {"gather(scatter_add(c, A, 5), c) * 0.1", '='},
-    {"relu(A)", '='}, {"leaky_relu(A, 0.1)", '='}, {"elu(A)", '='}, {"selu(A)", '='}, {"gelu(A)", '='}, {"gelu(A, approximate = true)", '='},
-    {"silu(A)", '='}, {"softplus(A)", '='}, {"softmax(A)", '='}, {"log_softmax(A, axis = 1) * 0.5", '='}, {"softmax(A, axis = 0)", '='},
-    {"layer_norm(A)", '='}, {"batch_norm(A)", '='}, {"dropout(A, 0.3)", '='}, {"training ? A + random_normal(shape_of(A)) * 0.1 : A", '='},
-    {"A * (random_uniform([N, 1]) + 0.5)", '='}, {"A * weight([D], uniform(0.5, 1.5))", '='}, {"A @ weight([D, D], orthogonal)", '='},
-    {"dense(A, K)", 'K'}, {"dense(A, K, he_normal, constant(0.1))", 'K'}, {"dense(A, K, init = lecun_uniform)", 'K'}, {"tanh(dense(A, K, truncated_normal))", 'K'},
-    {"A @ weight([D, K], glorot_normal)", 'K'}, {"concat([A, B])", '2'}, {"concat([A, E(one_hot(c, 1))])", '+'}, {"pad(A, [[0, 0], [1, 0]])", '+'},
-    {"A[:, 0:1]", '1'}, {"reshape(A[:, -1], [N, 1])", '1'}, {"mean(A, axis = -1, keep = true)", '1'}, {"slice(A, [0, 0], [N, 1])", '1'},
+    {"cumsum(A, axis = 0) / N", '='}, {"flip(A, axis = 0)", '='}, {"flip(A, axis = 1) * B", '='},
+        {"transpose(transpose(A) * 0.5)", '='},
+    {"A @ (transpose(A) @ B) / N", '='}, {"reshape(reshape(A, [-1]), [N, D])", '='},
+        {"gather(scatter_add(c, A, 5), c) * 0.1", '='},
+    {"relu(A)", '='}, {"leaky_relu(A, 0.1)", '='}, {"elu(A)", '='}, {"selu(A)", '='}, {"gelu(A)", '='},
+        {"gelu(A, approximate = true)", '='},
+    {"silu(A)", '='}, {"softplus(A)", '='}, {"softmax(A)", '='}, {"log_softmax(A, axis = 1) * 0.5", '='},
+        {"softmax(A, axis = 0)", '='},
+    {"layer_norm(A)", '='}, {"batch_norm(A)", '='}, {"dropout(A, 0.3)", '='},
+        {"training ? A + random_normal(shape_of(A)) * 0.1 : A", '='},
+    {"A * (random_uniform([N, 1]) + 0.5)", '='}, {"A * weight([D], uniform(0.5, 1.5))", '='},
+        {"A @ weight([D, D], orthogonal)", '='},
+    {"dense(A, K)", 'K'}, {"dense(A, K, he_normal, constant(0.1))", 'K'}, {"dense(A, K, init = lecun_uniform)", 'K'},
+        {"tanh(dense(A, K, truncated_normal))", 'K'},
+    {"A @ weight([D, K], glorot_normal)", 'K'}, {"concat([A, B])", '2'}, {"concat([A, E(one_hot(c, 1))])", '+'},
+        {"pad(A, [[0, 0], [1, 0]])", '+'},
+    {"A[:, 0:1]", '1'}, {"reshape(A[:, -1], [N, 1])", '1'}, {"mean(A, axis = -1, keep = true)", '1'},
+        {"slice(A, [0, 0], [N, 1])", '1'},
     {"gather(weight([5, K], normal(0, 0.5)), c)", 'K'}, {"mean(embedding(k, 9, K), axis = 1) + A[:, 0:1]", 'K'},
     {"reshape(conv(reshape(A, [N, D, 1]), weight([2, 1, 3], glorot_uniform)), [N, 3 * (D - 1)])", '3'},
     {"reshape(conv(reshape(A, [N, D, 1]), weight([2, 1, 1], uniform(-1, 1)), padding = \"same\"), [N, D])", '='},
-    {"sum(reshape(A, [N, 1, D]) * reshape(B, [N, D, 1]), axis = 2)", '='}, {"reshape(reshape(A, [N, D, 1]) @ reshape(B, [N, 1, D]), [N, -1])[:, 0:D]", '='},
-    {"flatten(reshape(A, [N, 1, D]))", '='}, {"squeeze(reshape(A, [N, D, 1]), axis = 2)", '='}, {"A * l2(B) / N", '='}, {"A + E(random_bits([N, 1])) * 1e-9", '='}, {"A * random_truncated_normal([D], 1, 0.1)", '='},
-    {"A * E(tensor([0.5]))", '='}, {"A + stop_gradient(A @ qr(weight([D, D], glorot_normal)))", '='}, {"A * E(bool(B) and B > 0 ? 1 : 0.5)", '='},
-    {"A + E(i64(B))", '='}, {"A - E(u8(abs(B)))", '='}, {"A + E(i32(B) ^ 3 // 2)", '='}, {"A + ones([N, D]) * zeros_like(B)", '='},
+    {"sum(reshape(A, [N, 1, D]) * reshape(B, [N, D, 1]), axis = 2)", '='},
+        {"reshape(reshape(A, [N, D, 1]) @ reshape(B, [N, 1, D]), [N, -1])[:, 0:D]", '='},
+    {"flatten(reshape(A, [N, 1, D]))", '='}, {"squeeze(reshape(A, [N, D, 1]), axis = 2)", '='}, {"A * l2(B) / N", '='},
+        {"A + E(random_bits([N, 1])) * 1e-9", '='}, {"A * random_truncated_normal([D], 1, 0.1)", '='},
+    {"A * E(tensor([0.5]))", '='}, {"A + stop_gradient(A @ qr(weight([D, D], glorot_normal)))", '='},
+        {"A * E(bool(B) and B > 0 ? 1 : 0.5)", '='},
+    {"A + E(i64(B))", '='}, {"A - E(u8(abs(B)))", '='}, {"A + E(i32(B) ^ 3 // 2)", '='},
+        {"A + ones([N, D]) * zeros_like(B)", '='},
 };
 
 /* V is a vector [N], M a matrix of 5 columns. */
 static const char *const losses[] = {
-    "mse(V, y)", "mae(V, y)", "huber(V, y)", "huber(V, y, delta = 0.3)", "bce_with_logits(V, E(y > 0))", "bce(sigmoid(V), E(y > 0))",
-    "softmax_cross_entropy(M, c)", "softmax_cross_entropy(M, E(one_hot(c, 5)))", "cross_entropy(softmax(M), c)", "cross_entropy(softmax(M), E(one_hot(c, 5)))",
+    "mse(V, y)", "mae(V, y)", "huber(V, y)", "huber(V, y, delta = 0.3)", "bce_with_logits(V, E(y > 0))",
+        "bce(sigmoid(V), E(y > 0))",
+    "softmax_cross_entropy(M, c)", "softmax_cross_entropy(M, E(one_hot(c, 5)))", "cross_entropy(softmax(M), c)",
+        "cross_entropy(softmax(M), E(one_hot(c, 5)))",
     "kl_divergence(softmax(M), softmax(M * 2))", "mean((V - y) ^ 2)",
 };
-static const char *const metrics[] = {"pearson(V, y)", "r2(V, y)", "accuracy(M, c)", "top_k(M, c, 2)", "auc(V, y)", "f1(V, y)", "precision(V, y)",
+static const char *const metrics[] = {"pearson(V, y)", "r2(V, y)", "accuracy(M, c)", "top_k(M, c, 2)", "auc(V, y)",
+                                      "f1(V, y)", "precision(V, y)",
                                       "recall(V, y)", "mean(abs(V))", "max(V)", "confusion(M, c)[1, 2]"};
 static const char *const optimizers[] = {
-    "sgd()", "sgd(lr = 0.1, momentum = 0.9)", "sgd(lr = 0.1, momentum = 0.9, nesterov = true, weight_decay = 0.01)", "sgd(lr = 0.1, momentum = 0.5, dampening = 0.2)",
-    "adam()", "adam(lr = 0.01, amsgrad = true)", "adamw()", "adamax()", "nadam()", "rmsprop()", "rmsprop(momentum = 0.9, centered = true)", "adagrad()",
-    "adagrad(lr = 0.1, lr_decay = 0.1)", "adadelta(lr = 1)", "adam(lr = cosine(0.01, steps = 3, warmup = 1))", "sgd(lr = exponential(0.1, rate = 0.5, steps = 2))",
+    "sgd()", "sgd(lr = 0.1, momentum = 0.9)", "sgd(lr = 0.1, momentum = 0.9, nesterov = true, weight_decay = 0.01)",
+        "sgd(lr = 0.1, momentum = 0.5, dampening = 0.2)",
+    "adam()", "adam(lr = 0.01, amsgrad = true)", "adamw()", "adamax()", "nadam()", "rmsprop()",
+        "rmsprop(momentum = 0.9, centered = true)", "adagrad()",
+    "adagrad(lr = 0.1, lr_decay = 0.1)", "adadelta(lr = 1)", "adam(lr = cosine(0.01, steps = 3, warmup = 1))",
+        "sgd(lr = exponential(0.1, rate = 0.5, steps = 2))",
     "adam(lr = staircase(0.1, rate = 0.5, steps = 1))", "sgd(lr = polynomial(0.1, steps = 5, power = 2))",
 };
 static const char *const clips[] = {"", "", "clip value = 0.01", "clip norm = 0.1", "clip global_norm = 0.1"};
@@ -105,7 +134,8 @@ static void
 write_pattern(struct writer *w, const char *text, const struct value *a, int k)
 {
     for (const char *p = text; *p; p++) {
-        bool word = (p > text && strchr("abcdefghijklmnopqrstuvwxyz_", p[-1])) || (p[1] && strchr("abcdefghijklmnopqrstuvwxyz_", p[1]));
+        bool word = (p > text && strchr("abcdefghijklmnopqrstuvwxyz_", p[-1])) ||
+            (p[1] && strchr("abcdefghijklmnopqrstuvwxyz_", p[1]));
         if (word || !strchr("ABCDEK", *p))
             putc(*p, w->out);
         else if (*p == 'D')
@@ -125,9 +155,11 @@ write_statement(struct writer *w, int i)
     do {
         p = &PICK(&w->d, patterns);
         a = pick(w, 0);
-    } while ((p->width == '3' && a->width < 2) || (p->width == '2' && a->width > 12) || (a->width == 1 && strstr(p->text, "softmax")));
+    } while ((p->width == '3' && a->width < 2) || (p->width == '2' && a->width > 12) ||
+             (a->width == 1 && strstr(p->text, "softmax")));
     int k = 1 + draw_below(&w->d, 6), d = a->width;
-    struct value v = {.width = p->width == 'K' ? k : p->width == '1' ? 1 : p->width == '+' ? d + 1 : p->width == '2' ? 2 * d : p->width == '3' ? 3 * (d - 1) : d};
+    struct value v = {.width = p->width == 'K' ? k : p->width == '1' ? 1 : p->width == '+' ? d + 1 : p->width == '2' ? 2 * d
+                      : p->width == '3' ? 3 * (d - 1) : d};
     snprintf(v.name, sizeof v.name, "h%d", i);
     fprintf(w->out, "    %s = ", v.name);
     write_pattern(w, p->text, a, k);
@@ -158,11 +190,13 @@ write_program(uint64_t seed)
     struct writer w = {.d = {seed}, .out = open_memstream(&text, &length)};
     w.elem = draw_below(&w.d, 4) ? "f32" : "f64";
     int width = 1 + draw_below(&w.d, 6);
-    fprintf(w.out, "model m {\n    input x: %s[N, %d]\n    input k: i32[N, 3]\n    target y: %s[N]\n    target c: i32[N]\n", w.elem, width, w.elem);
+    fprintf(w.out, "model m {\n    input x: %s[N, %d]\n    input k: i32[N, 3]\n    target y: %s[N]\n    target c: i32[N]\n",
+            w.elem, width, w.elem);
     w.pool[w.count++] = (struct value){"x", width};
     for (int i = 0; i < STATEMENTS; i++)
         write_statement(&w, i);
-    fprintf(w.out, "    m = dense(%s, 5)\n    output p = %s\n    output q = dense(%s, 2)\n", w.pool[w.count - 1].name, pick(&w, 0)->name, pick(&w, 0)->name);
+    fprintf(w.out, "    m = dense(%s, 5)\n    output p = %s\n    output q = dense(%s, 2)\n", w.pool[w.count - 1].name,
+            pick(&w, 0)->name, pick(&w, 0)->name);
     for (int i = 1 + draw_below(&w.d, 2); i > 0; i--) {
         fprintf(w.out, "    loss ");
         write_judgement(&w, PICK(&w.d, losses));
