@@ -38,7 +38,7 @@ static emit_fn *const by_op[OP_COUNT] = {
     [OP_FUSED] = emit_group,     [OP_BROADCAST] = emit_group, [OP_ARGMAX] = emit_arg,  [OP_ARGMIN] = emit_arg,
     [OP_TRANSPOSE] = emit_transpose, [OP_SLICE] = emit_slice, [OP_PAD] = emit_pad,     [OP_CONCAT] = emit_concat,
     [OP_GATHER] = emit_gather,   [OP_SCATTER_ADD] = emit_scatter_add, [OP_ONE_HOT] = emit_one_hot,
-    [OP_MATMUL] = emit_matmul,
+    [OP_MATMUL] = emit_matmul,   [OP_RANDOM_UNIFORM] = emit_uniform,
 };
 
 static void
@@ -220,12 +220,12 @@ emit_kernel(struct gen *g, struct kernel *k, const struct node *n, int nout, con
         types[i] = g->pointer;
     types[count] = g->i64;
     k->type = LLVMFunctionType(g->nothing, types, count + 1, false);
-    const struct node *named = o->product ? o->product : n;
+    const struct node *named = o->product && o->product->op == OP_MATMUL ? o->product : n;
     char *name = arena_printf(g->arena, "%s%s.%d", g->prefix, op_info[named->op].text, (int)named->id);
     struct function_state back = function_begin(g, name, k->type);
     k->function = g->function;
     struct operands mine = parameters(g, k->function, n, nout, o);
-    (o->product ? emit_tail : by_op[n->op] ? by_op[n->op] : by_class[n->op])(g, n, &mine);
+    (o->product && o->product->op == OP_MATMUL ? emit_tail : by_op[n->op] ? by_op[n->op] : by_class[n->op])(g, n, &mine);
     LLVMBuildRetVoid(g->b);
     function_end(g, &back);
 }
@@ -271,12 +271,12 @@ scratch_memory(struct gen *g, int64_t bytes)
 static void
 call_kernel(struct gen *g, const struct node *n, int nout, struct operands *o)
 {
-    const struct node *product = o->product ? o->product : n->op == OP_MATMUL ? n : NULL;
+    const struct node *product = o->product ? o->product : n;
     uint64_t read = 0;
     for (int i = 0; i < nout; i++)
         read |= (uint64_t)(o->out[i] != NULL) << (i & 63);
     struct kernel *k = nout <= 64 ? find_kernel(g, n, o, read) : NULL;
-    int64_t scratch = k ? k->scratch : product ? matmul_scratch(g, product) : 0;
+    int64_t scratch = k ? k->scratch : product->op == OP_MATMUL ? matmul_scratch(g, product) : 0;
     o->scratch = scratch_memory(g, scratch);
     if (!k) {
         k = ARENA_NEW(g->arena, struct kernel);
@@ -333,7 +333,7 @@ result_nodes(struct gen *g, const struct node *n, int *out_count)
     return results;
 }
 
-/* ---- contractions in their users ---- */
+/* ---- values that are computed in their users ---- */
 
 static int
 operand_number(const struct node *n, const struct node *operand)
@@ -357,7 +357,17 @@ overwrites(struct gen *g, const struct node *n, const struct node *product)
     return false;
 }
 
-/* Sets g->tail and g->product, by node id: which contractions are computed in the elementwise nodes that take them. */
+static bool
+fits(struct gen *g, const struct node *product, const struct node *tail)
+{
+    int at = operand_number(tail, product);
+    if (product->op == OP_MATMUL)
+        return g->options->gemm == GEMM_NNC && tail_fits(g, product, tail, at);
+    return random_fits(g, product, tail, at);
+}
+
+/* Sets g->tail and g->product, by node id: which contractions and random numbers are computed in the elementwise nodes that
+ * take them. */
 static void
 find_products(struct gen *g)
 {
@@ -365,10 +375,9 @@ find_products(struct gen *g)
     const struct node **tails = find_tails(graph);
     g->tail = ARENA_ARRAY(g->arena, const struct node *, graph->count + 1);
     g->product = ARENA_ARRAY(g->arena, const struct node *, graph->count + 1);
-    for (int i = 0; i < graph->count && g->options->gemm == GEMM_NNC; i++) {
+    for (int i = 0; i < graph->count; i++) {
         const struct node *n = graph->nodes[i], *tail = tails[i];
-        if (n->op != OP_MATMUL || !tail || g->product[tail->id] || overwrites(g, tail, n) ||
-            !tail_fits(g, n, tail, operand_number(tail, n)))
+        if (!tail || g->product[tail->id] || overwrites(g, tail, n) || !fits(g, n, tail))
             continue;
         g->tail[i] = tail;
         g->product[tail->id] = n;
@@ -486,6 +495,8 @@ emit_rows_number(struct gen *g, const struct node *n)
 static void
 emit_node(struct gen *g, const struct node *n)
 {
+    if (g->tail[n->id])
+        return; /* computed there */
     switch (n->op) {
     case OP_INPUT:
     case OP_VAR:
@@ -505,8 +516,6 @@ emit_node(struct gen *g, const struct node *n)
         emit_result(g, n);
         return;
     case OP_MATMUL:
-        if (g->tail[n->id])
-            return;
         if (g->options->gemm == GEMM_OPENBLAS) {
             emit_blas(g, n);
             return;
@@ -515,7 +524,7 @@ emit_node(struct gen *g, const struct node *n)
     default:
         break;
     }
-    if (op_info[n->op].class == CLASS_RANDOM)
+    if (op_info[n->op].class == CLASS_RANDOM && !random_in_lanes(g, n))
         emit_random(g, n);
     else if (by_op[n->op] || by_class[n->op])
         emit_kernel_node(g, n);

@@ -115,15 +115,17 @@ enum { REDUCE_LANES = 16, NEST_ARRAYS = 64 };
 /* An array that a nest reads or writes: element at coordinates x lies at base[sum of x[i] * stride[i]]. */
 struct array {
     LLVMValueRef base;
+    bool is_index;              /* no array: its elements are their own positions */
     enum elem elem;
     struct size stride[RANK_MAX];
-    LLVMValueRef at[RANK_MAX + 1];  /* of the nest: address inside its loops */
+    LLVMValueRef at[RANK_MAX + 1];  /* of the nest: address (or position) inside its loops */
 };
 
 /* A value at each point of the domain. */
 struct item {
-    enum op op;                 /* INPUT: an element of array `array` */
-    const struct node *node;    /* CONST, ROWS, CAST: for the attribute and types */
+    enum op op;                 /* INPUT: an element of array `array`; RANDOM_UNIFORM: the number at that position */
+    const struct node *node;    /* CONST, ROWS, CAST, RANDOM_UNIFORM: for the attribute and types */
+    struct stream *stream;      /* RANDOM_UNIFORM */
     enum elem elem;
     int nin, *in;               /* items */
     int array;
@@ -182,7 +184,7 @@ void reduce_kinds(const struct type *t, uint32_t axes, uint8_t kind[RANK_MAX]);
 struct operands {
     LLVMValueRef *out, *in;
     LLVMValueRef scratch;       /* of a contraction that needs some */
-    const struct node *product; /* the contraction that is computed as operand |at|; NULL: none */
+    const struct node *product; /* a contraction or random numbers, computed as operand |at|; NULL: none */
     int at;
     LLVMValueRef factors[2];    /* its operands */
 };
@@ -195,6 +197,15 @@ int64_t matmul_scratch(struct gen *g, const struct node *n); /* bytes that emit_
 bool tail_fits(struct gen *g, const struct node *product, const struct node *n, int at);
 emit_fn emit_tail;
 emit_fn emit_transpose, emit_slice, emit_pad, emit_concat, emit_gather, emit_scatter_add, emit_one_hot;
+
+/* emit_random.c: numbers in lanes; |lanes| a turn of the vector loop, from a position that is a multiple of 4. */
+int random_lanes(const struct gen *g);
+bool random_in_lanes(const struct gen *g, const struct node *n);
+struct stream *random_stream(struct gen *g, const struct node *n, LLVMValueRef seed, LLVMValueRef step);
+LLVMValueRef random_value(struct gen *g, const struct node *n, const struct stream *s, LLVMValueRef index);
+/* Whether group |n| can compute its operand |at|, random numbers, itself. */
+bool random_fits(struct gen *g, const struct node *random, const struct node *n, int at);
+emit_fn emit_uniform;
 
 /* emit.c: the whole graph. Reports and returns false if a node cannot be compiled. */
 bool emit_graph(struct gen *g);

@@ -172,7 +172,14 @@ emit_nest(struct gen *g, struct group *gr, struct output *first)
         struct item *it = &n.items[i];
         if (!it->needed || it->op != OP_INPUT)
             continue;
-        n.arrays[n.narrays] = (struct array){.base = gr->operands->in[it->array], .elem = it->elem};
+        const struct operands *o = gr->operands;
+        n.arrays[n.narrays] = (struct array){.base = o->in[it->array], .elem = it->elem};
+        if (o->product && it->array == o->at) {
+            it->op = (enum op)o->product->op;
+            it->node = o->product;
+            it->stream = random_stream(g, o->product, o->factors[0], o->factors[1]);
+            n.arrays[n.narrays].is_index = true;
+        }
         array_dense(&n.arrays[n.narrays], gr->types[i], domain);
         it->array = n.narrays++;
     }

@@ -140,12 +140,24 @@ lanes_for(const struct gen *g, struct size n)
 /* A reduction one element after the other is a chain of dependent operations: small ones run in several registers at once. */
 enum { WIDE = 4, WIDE_ITEMS = 12 };
 
+static bool
+has_random(const struct nest *n)
+{
+    for (int i = 0; i < n->nitems; i++)
+        if (n->items[i].stream && n->items[i].needed)
+            return true;
+    return false;
+}
+
 static void
 choose_vector(struct gen *g, struct nest *n)
 {
     n->vector_loop = 0;
     n->lanes = 1;
-    if (n->nloops && n->kind[n->order[n->nloops - 1]] == AXIS_LANE) {
+    if (has_random(n)) {
+        n->vector_loop = n->nloops; /* random_fits */
+        n->lanes = random_lanes(g);
+    } else if (n->nloops && n->kind[n->order[n->nloops - 1]] == AXIS_LANE) {
         /* Strided lanes are gathered one by one in array_value. */
         n->vector_loop = n->nloops;
         n->lanes = REDUCE_LANES;
@@ -177,7 +189,7 @@ place_items(struct nest *n)
         struct item *it = &n->items[i];
         if (!it->needed)
             continue;
-        if (it->op == OP_INPUT)
+        if (it->op == OP_INPUT || it->stream)
             for (int l = 1; l <= n->nloops; l++)
                 if (!size_is(loop_stride(n, &n->arrays[it->array], l), 0))
                     it->axes |= 1u << l;
@@ -254,6 +266,8 @@ compute(struct gen *g, struct nest *n, const struct item *it, int level)
     LLVMValueRef in[3] = {NULL};
     if (it->op == OP_INPUT)
         return array_value(g, n, it, level);
+    if (it->stream)
+        return random_value(g, it->node, it->stream, n->arrays[it->array].at[level]);
     for (int k = 0; k < it->nin; k++)
         in[k] = item_value(g, n, &n->items[it->in[k]], it->vector);
     return item_operation(g, n->items, it, in, it->vector ? n->now : 1);
@@ -286,7 +300,8 @@ move_arrays(struct gen *g, struct nest *n, int level)
         LLVMValueRef offset = n->index[level];
         if (!size_is(stride, 1))
             offset = LLVMBuildNSWMul(g->b, offset, size_value(g, stride), "");
-        x->at[level] = element(g, x->at[level - 1], x->elem, offset);
+        x->at[level] = x->is_index ? LLVMBuildNSWAdd(g->b, x->at[level - 1], offset, "")
+                                   : element(g, x->at[level - 1], x->elem, offset);
     }
 }
 
@@ -518,11 +533,11 @@ nest_emit(struct gen *g, struct nest *n)
     }
     simplify(n);
     order_loops(n);
-    choose_vector(g, n);
     nest_mark(n);
+    choose_vector(g, n);
     place_items(n);
     for (int a = 0; a < n->narrays; a++)
-        n->arrays[a].at[0] = n->arrays[a].base;
+        n->arrays[a].at[0] = n->arrays[a].is_index ? whole(g, 0) : n->arrays[a].base;
     for (int l = 1; l <= n->nloops; l++)
         n->bound[l] = size_value(g, loop_size(n, l));
     n->now = 1;

@@ -498,6 +498,27 @@ Test(codegen, matmul_of_gradients)
                 "  return %1 \"a\", %2 \"b\", %3 \"c\", %4 \"d\", %5 \"e\"\n}\n", 6, columns, false);
 }
 
+/* What stands behind a contraction: bias, activation, masks, sums and means over the rows, another operand's place. */
+Test(codegen, tails)
+{
+    static const int64_t columns[] = {1, 3, 16, 33};
+    check_sized("graph g(x: f32[N,5], y: f32[N,#], z: f32[N,1], s: f32[], d: f64[N,5]) {\n"
+                "  var %w: f32[5,#] = \"w\"\n  var %v: f32[#,5] = \"v\"\n  var %b: f32[#] = \"b\"\n  var %u: f64[5,#] = \"u\"\n"
+                "  %1 = matmul x, %w : f32[N,#]\n  %2 = add %1, %b : f32[N,#]\n  %3 = max %2, 0 : f32[N,#]\n"
+                "  %4 = lt 0, %2 : bool[N,#]\n"
+                "  %5 = matmul x, %v {transpose_b} : f32[N,#]\n  %6 = where %4, %5, 0 : f32[N,#]\n"
+                "  %7 = sum %6 {axis=[0]} : f32[#]\n"
+                "  %8 = matmul x, %w : f32[N,#]\n  %9 = mul %8, z : f32[N,#]\n  %10 = mean %9 {axis=[0], keep} : f32[1,#]\n"
+                "  %11 = matmul %3, %v : f32[N,5]\n  %12 = mul %11, s : f32[N,5]\n  %13 = sub %12, x : f32[N,5]\n"
+                "  %14 = matmul %v, %w : f32[#,#]\n  %15 = sub %14, %b : f32[#,#]\n"
+                "  %16 = matmul d, %u : f64[N,#]\n  %17 = mul %16, %16 : f64[N,#]\n  %18 = sum %17 {axis=[0]} : f64[#]\n"
+                "  %19 = matmul %13, %w : f32[N,#]\n  %20 = add %19, y : f32[N,#]\n  %21 = sum %20 {axis=[1]} : f32[N]\n"
+                "  %22 = matmul x, %w : f32[N,#]\n  %23 = tanh %22 : f32[N,#]\n  %24 = matmul %23, %v : f32[N,5]\n"
+                "  %25 = add %24, %13 : f32[N,5]\n"
+                "  return %3 \"a\", %6 \"b\", %7 \"c\", %10 \"d\", %9 \"e\", %13 \"f\", %15 \"g\", %18 \"h\", %21 \"i\", %25 \"j\"\n"
+                "}\n", 4, columns, false);
+}
+
 Test(codegen, matmul_of_one_column)
 {
     static const int64_t lengths[] = {4, 8, 12, 100};
@@ -570,7 +591,23 @@ Test(codegen, random_numbers)
           "  %1 = random_uniform seed, step {stream=0x5, from=-1, to=2} : f32[N,3]\n"
           "  %2 = random_normal seed, step {stream=0x6, from=0, to=1} : f64[N,3]\n"
           "  %3 = random_bits seed, step {stream=0x7, from=0, to=0} : i32[N,3]\n  %4 = mul %1, x : f32[N,3]\n"
-          "  return %1 \"a\", %2 \"b\", %3 \"c\", %4 \"d\"\n}\n");
+          "  %5 = random_uniform seed, step {stream=0x8, from=0, to=1} : f32[]\n"
+          "  %6 = random_uniform seed, step {stream=0x9, from=0, to=1} : f32[1,70]\n"
+          "  return %1 \"a\", %2 \"b\", %3 \"c\", %4 \"d\", %5 \"e\", %6 \"f\"\n}\n");
+}
+
+/* Numbers that are made where they are used, and beside that. */
+Test(codegen, dropout)
+{
+    static const int64_t columns[] = {12, 64, 70, 128};
+    check_sized("graph g(x: f32[N,#], m: f32[#], seed: i64[], step: i64[]) {\n"
+                "  var %w: f32[#,20] = \"w\"\n  var %b: f32[20] = \"b\"\n"
+                "  %1 = random_uniform seed, step {stream=0xffffffffffffff85, from=0, to=1} : f32[N,#]\n"
+                "  %2 = le 0.5, %1 : bool[N,#]\n  %3 = mul x, 2 : f32[N,#]\n  %4 = where %2, %3, m : f32[N,#]\n"
+                "  %5 = matmul %4, %w : f32[N,20]\n  %6 = add %5, %b : f32[N,20]\n  %7 = max %6, 0 : f32[N,20]\n"
+                "  %8 = random_uniform seed, step {stream=0x9, from=0, to=1} : f32[N,20]\n"
+                "  %9 = lt %8, 0.3 : bool[N,20]\n  %10 = where %9, %7, 0 : f32[N,20]\n  %11 = lt 0, %6 : bool[N,20]\n"
+                "  return %4 \"a\", %2 \"b\", %10 \"c\", %11 \"d\"\n}\n", 4, columns, false);
 }
 
 Test(codegen, updates)
