@@ -14,6 +14,7 @@
 #define OPT GROUP_OPT
 #define FMT GROUP_FMT
 #define BENCH GROUP_BENCH
+#define COMPARE GROUP_COMPARE
 
 static const struct { const char *name, *operand, *help; unsigned groups; } all[] = {
 #define COMMAND(id, operand, groups, help) {#id, operand, help, (groups) | GROUP_ALL},
