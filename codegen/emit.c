@@ -474,7 +474,7 @@ emit_call(struct gen *g, const struct node *n)
         what.in[i] = n->in[i]->type;
     if (n->attr)
         what.attr = *n->attr;
-    LLVMValueRef value = LLVMConstStringInContext2(g->context, (const char *)&what, sizeof what, true);
+    LLVMValueRef value = constant_bytes(g->context, (const char *)&what, sizeof what);
     LLVMValueRef node = LLVMAddGlobal(g->module, LLVMTypeOf(value), arena_printf(g->arena, "node.%d", (int)n->id));
     LLVMSetInitializer(node, value);
     LLVMSetLinkage(node, LLVMPrivateLinkage);
