@@ -1,11 +1,13 @@
 /* emit_pack: operands of contractions in another order. */
 #include "codegen/product.h"
 
+enum { LANES = 8 }; /* of a block that is transposed */
+
 /* One level of a transposition in registers: of the rows i and i + size the blocks of |size| lanes that lie across. */
 static void
 exchange(struct gen *g, LLVMValueRef *row, int size, int lanes)
 {
-    LLVMValueRef low[REDUCE_LANES], high[REDUCE_LANES];
+    LLVMValueRef low[LANES], high[LANES];
     for (int j = 0; j < lanes; j++) {
         low[j] = LLVMConstInt(g->i32, (unsigned)(j & size ? lanes + j - size : j), false);
         high[j] = LLVMConstInt(g->i32, (unsigned)(j & size ? lanes + j : j + size), false);
@@ -25,12 +27,12 @@ least(struct gen *g, LLVMValueRef a, LLVMValueRef b)
     return LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSLT, a, b, ""), a, b, "");
 }
 
-/* A block of at most 16 by 16, with masks; rows and columns that do not exist take the address of the last one. */
+/* A block of at most 8 by 8 (twice that is no faster: most machines have two ports that shuffle half registers), with masks.
+ * Rows and columns that do not exist take the address of the last one. */
 static void
 transpose_block(struct gen *g, enum elem e, LLVMValueRef from, LLVMValueRef from_row, LLVMValueRef to, LLVMValueRef to_row,
                 LLVMValueRef rows, LLVMValueRef columns)
 {
-    enum { LANES = REDUCE_LANES };
     LLVMValueRef row[LANES], one = whole(g, 1);
     LLVMValueRef inside = lanes_below(g, columns, LANES), filled = lanes_below(g, rows, LANES);
     LLVMValueRef last = LLVMBuildNSWSub(g->b, rows, one, ""), end = LLVMBuildNSWSub(g->b, columns, one, "");
@@ -59,10 +61,10 @@ transposition(struct gen *g, LLVMTypeRef type)
     f = g->function;
     LLVMValueRef from = LLVMGetParam(f, 0), from_row = LLVMGetParam(f, 1), to = LLVMGetParam(f, 2);
     LLVMValueRef to_row = LLVMGetParam(f, 3), rows = LLVMGetParam(f, 4), columns = LLVMGetParam(f, 5);
-    LLVMValueRef size = whole(g, REDUCE_LANES);
+    LLVMValueRef size = whole(g, LANES);
     struct loop r, c;
-    loop_begin(g, &r, whole(g, 0), rows, REDUCE_LANES);
-    loop_begin(g, &c, whole(g, 0), columns, REDUCE_LANES);
+    loop_begin(g, &r, whole(g, 0), rows, LANES);
+    loop_begin(g, &c, whole(g, 0), columns, LANES);
     LLVMValueRef corner = LLVMBuildNSWAdd(g->b, LLVMBuildNSWMul(g->b, r.index, from_row, ""), c.index, "");
     LLVMValueRef there = LLVMBuildNSWAdd(g->b, LLVMBuildNSWMul(g->b, c.index, to_row, ""), r.index, "");
     transpose_block(g, ELEM_F32, element(g, from, ELEM_F32, corner), from_row, element(g, to, ELEM_F32, there), to_row,

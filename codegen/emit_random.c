@@ -41,40 +41,69 @@ random_stream(struct gen *g, const struct node *n, LLVMValueRef seed, LLVMValueR
     return s;
 }
 
-/* The words of |lanes| blocks from |first| on, in the order of the elements: 4 |lanes| words in two registers. */
+/* One round of a register of blocks. */
 static void
-philox(struct gen *g, const struct stream *s, LLVMValueRef first, int lanes, LLVMValueRef out[2])
+philox_round(struct gen *g, const LLVMValueRef k[2], int lanes, LLVMValueRef c[WORDS])
 {
-    LLVMValueRef order[REDUCE_LANES], low[2 * REDUCE_LANES], high[2 * REDUCE_LANES];
+    LLVMValueRef a = LLVMBuildMul(g->b, low_half(g, c[0], lanes), splat(g, whole(g, 0xD2511F53), lanes), "");
+    LLVMValueRef b = LLVMBuildMul(g->b, low_half(g, c[2], lanes), splat(g, whole(g, 0xCD9E8D57), lanes), "");
+    c[0] = LLVMBuildXor(g->b, LLVMBuildXor(g->b, high_half(g, b, lanes), c[1], ""), k[0], "");
+    c[1] = b;
+    c[2] = LLVMBuildXor(g->b, LLVMBuildXor(g->b, high_half(g, a, lanes), c[3], ""), k[1], "");
+    c[3] = a;
+}
+
+/* The words of a register in the order of the elements: in two registers. */
+static void
+ordered(struct gen *g, const LLVMValueRef c[WORDS], int lanes, LLVMValueRef out[2])
+{
+    LLVMValueRef pair[2], low[2 * REDUCE_LANES], high[2 * REDUCE_LANES];
     for (int i = 0; i < lanes; i++) {
-        order[i] = whole(g, i % 2 ? (lanes + i) / 2 : i / 2);
         low[i] = LLVMConstInt(g->i32, (unsigned)(i % 2 ? lanes + i - 1 : i), false);
         high[i] = LLVMConstInt(g->i32, (unsigned)(i % 2 ? lanes + i : i + 1), false);
     }
-    LLVMValueRef c[WORDS], half = splat(g, whole(g, 32), lanes);
-    c[0] = LLVMBuildAdd(g->b, splat(g, first, lanes), LLVMConstVector(order, (unsigned)lanes), "");
-    c[1] = high_half(g, c[0], lanes);
-    c[2] = splat(g, s->step, lanes);
-    c[3] = high_half(g, c[2], lanes);
-    for (int i = 0; i < ROUNDS; i++) {
-        LLVMValueRef k[2];
-        for (int j = 0; j < 2; j++)
-            k[j] = splat(g, load(g, ELEM_I64, element(g, s->keys, ELEM_I64, whole(g, 2 * i + j)), 1, NULL), lanes);
-        LLVMValueRef a = LLVMBuildMul(g->b, low_half(g, c[0], lanes), splat(g, whole(g, 0xD2511F53), lanes), "");
-        LLVMValueRef b = LLVMBuildMul(g->b, low_half(g, c[2], lanes), splat(g, whole(g, 0xCD9E8D57), lanes), "");
-        c[0] = LLVMBuildXor(g->b, LLVMBuildXor(g->b, high_half(g, b, lanes), c[1], ""), k[0], "");
-        c[1] = b;
-        c[2] = LLVMBuildXor(g->b, LLVMBuildXor(g->b, high_half(g, a, lanes), c[3], ""), k[1], "");
-        c[3] = a;
+    for (int i = 0; i < 2; i++) {
+        LLVMValueRef second = LLVMBuildShl(g->b, c[2 * i + 1], splat(g, whole(g, 32), lanes), "");
+        pair[i] = LLVMBuildOr(g->b, low_half(g, c[2 * i], lanes), second, "");
     }
-    LLVMValueRef pair[2];
-    for (int i = 0; i < 2; i++)
-        pair[i] = LLVMBuildOr(g->b, low_half(g, c[2 * i], lanes), LLVMBuildShl(g->b, c[2 * i + 1], half, ""), "");
-    LLVMTypeRef words = vector_of(g->i32, 2 * lanes);
     for (int i = 0; i < 2; i++) {
         LLVMValueRef mask = LLVMConstVector(i ? high : low, (unsigned)lanes);
-        out[i] = LLVMBuildBitCast(g->b, LLVMBuildShuffleVector(g->b, pair[0], pair[1], mask, ""), words, "");
+        out[i] = LLVMBuildShuffleVector(g->b, pair[0], pair[1], mask, "");
+        out[i] = LLVMBuildBitCast(g->b, out[i], vector_of(g->i32, 2 * lanes), "");
     }
+}
+
+/* The words of two registers of |lanes| blocks from |first| on, in the order of the elements, in four registers. The rounds
+ * are a loop: unrolled they take four times as long to compile and run no faster. */
+static void
+philox(struct gen *g, const struct stream *s, LLVMValueRef first, int lanes, LLVMValueRef out[4])
+{
+    LLVMValueRef order[REDUCE_LANES], c[2][WORDS], carried[2][WORDS], k[2];
+    for (int i = 0; i < lanes; i++)
+        order[i] = whole(g, i % 2 ? (lanes + i) / 2 : i / 2);
+    for (int r = 0; r < 2; r++) {
+        LLVMValueRef start = splat(g, LLVMBuildAdd(g->b, first, whole(g, r * lanes), ""), lanes);
+        c[r][0] = LLVMBuildAdd(g->b, start, LLVMConstVector(order, (unsigned)lanes), "");
+        c[r][1] = high_half(g, c[r][0], lanes);
+        c[r][2] = splat(g, s->step, lanes);
+        c[r][3] = high_half(g, c[r][2], lanes);
+    }
+    struct loop l;
+    loop_begin(g, &l, whole(g, 0), whole(g, 2 * ROUNDS), 2);
+    for (int r = 0; r < 2; r++)
+        for (int w = 0; w < WORDS; w++)
+            c[r][w] = carried[r][w] = loop_carry(g, &l, c[r][w]);
+    LLVMValueRef keys = element(g, s->keys, ELEM_I64, l.index);
+    for (int j = 0; j < 2; j++)
+        k[j] = splat(g, load(g, ELEM_I64, element(g, keys, ELEM_I64, whole(g, j)), 1, NULL), lanes);
+    for (int r = 0; r < 2; r++) {
+        philox_round(g, k, lanes, c[r]);
+        for (int w = 0; w < WORDS; w++)
+            loop_next(g, &l, carried[r][w], c[r][w]);
+    }
+    loop_end(g, &l);
+    for (int r = 0; r < 2; r++)
+        ordered(g, c[r], lanes, out + 2 * r);
 }
 
 /* Two vectors of |lanes| as one. */
@@ -107,13 +136,9 @@ LLVMValueRef
 random_value(struct gen *g, const struct node *n, const struct stream *s, LLVMValueRef index)
 {
     int blocks = g->width / 2, lanes = random_lanes(g);
-    LLVMValueRef first = LLVMBuildLShr(g->b, index, whole(g, 2), ""), part[2];
-    for (int i = 0; i < 2; i++) {
-        LLVMValueRef half[2];
-        philox(g, s, LLVMBuildAdd(g->b, first, whole(g, i * blocks), ""), blocks, half);
-        part[i] = joined(g, half[0], half[1], 2 * blocks);
-    }
-    LLVMValueRef words = joined(g, part[0], part[1], 4 * blocks);
+    LLVMValueRef part[4];
+    philox(g, s, LLVMBuildLShr(g->b, index, whole(g, 2), ""), blocks, part);
+    LLVMValueRef words = joined(g, joined(g, part[0], part[1], 2 * blocks), joined(g, part[2], part[3], 2 * blocks), 4 * blocks);
     words = LLVMBuildLShr(g->b, words, number(g, ELEM_I32, 0, 8, lanes), "");
     LLVMValueRef x = LLVMBuildSIToFP(g->b, words, vector_of(g->elem[ELEM_F32], lanes), "");
     x = emit_map(g, OP_MUL, ELEM_F32, (LLVMValueRef[]){x, number(g, ELEM_F32, 0x1p-24, 0, lanes)}, lanes);
