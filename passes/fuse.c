@@ -28,6 +28,7 @@ struct fuse {
     int *seen;           /* by node id: the last search that saw it */
     int search;
     int *noted;          /* by cluster: 1 + the last one whose border with it was noted */
+    struct node **made;  /* by cluster: its node in the new list */
     int *stack;
 };
 
@@ -352,6 +353,21 @@ why_alone(const struct node *n)
     }
 }
 
+/* A reduction of cluster |a| that |b| reads. */
+static const struct node *
+reduction_between(const struct fuse *f, int a, int b)
+{
+    for (int id = b; id >= 0; id = f->next[id])
+        for (int k = 0; k < f->nodes[id]->nin; k++) {
+            const struct node *in = f->nodes[id]->in[k];
+            while (in->op == OP_RESHAPE)
+                in = in->in[0];
+            if (f->cluster[in->id] == a && is_reduction(in))
+                return in;
+        }
+    return NULL;
+}
+
 static const char *
 why_two(struct fuse *f, const struct node *operand, const struct node *n)
 {
@@ -368,16 +384,18 @@ why_two(struct fuse *f, const struct node *operand, const struct node *n)
         return arena_printf(arena, "they loop over %s and %s", type_text(domain(operand), ",", from), type_text(domain(n), ",", to));
     if (f->tail[a] && f->tail[b] && f->tail[a]->attr->axes.axes != f->tail[b]->attr->axes.axes)
         return "they reduce over different axes";
+    const struct node *reduction = reduction_between(f, a, b);
+    if (reduction)
+        return arena_printf(arena, "the second needs %s of the first, which is known only when that has ended", op_info[reduction->op].text);
     if (leaves_and_returns(f, a, b, f->count))
         return "what the second needs from elsewhere needs the first";
     if (!fits(f, a, b))
-        return arena_printf(arena, "one kernel has at most %d operands and results and %d nodes, and does not read its own reductions",
-                            FUSED_VALUES_MAX, FUSED_NODES_MAX);
+        return arena_printf(arena, "one kernel has at most %d operands and results and %d nodes", FUSED_VALUES_MAX, FUSED_NODES_MAX);
     return "joining came to another end";
 }
 
 struct border {
-    const struct node *operand, *node;
+    int from, to; /* clusters */
     const char *why;
 };
 
@@ -397,17 +415,10 @@ find_borders(struct fuse *f, struct border **out)
                 if (other == c || is_weightless(in) || f->noted[other] == c + 1)
                     continue;
                 f->noted[other] = c + 1;
-                *ARENA_PUSH(f->g->arena, *out, count, cap) = (struct border){in, f->nodes[id], why_two(f, in, f->nodes[id])};
+                *ARENA_PUSH(f->g->arena, *out, count, cap) = (struct border){other, c, why_two(f, in, f->nodes[id])};
             }
     }
     return count;
-}
-
-static int
-number_of(const int *numbers, const struct node *n)
-{
-    const struct node *now = n->mark;
-    return numbers[now->op == OP_RESULT ? now->in[0]->id : now->id];
 }
 
 /* After the list was made anew: the numbers are those of its text. */
@@ -422,7 +433,7 @@ explain_borders(struct fuse *f, const struct border *borders, int count)
         numbers[i] = has_line ? ++line : 0;
     }
     for (int i = 0; i < count; i++)
-        explain(f->g, "%%%d and %%%d are two kernels: %s", number_of(numbers, borders[i].operand), number_of(numbers, borders[i].node),
+        explain(f->g, "%%%d and %%%d are two kernels: %s", numbers[f->made[borders[i].from]->id], numbers[f->made[borders[i].to]->id],
                 borders[i].why);
 }
 
@@ -489,6 +500,7 @@ emit_group(struct fuse *f, int c, struct node **inside)
     g->inner = results[0]->inner;
     struct node *group = graph_add(g, OP_FUSED, noperands, operands, NULL, &results[0]->type);
     group->body = body;
+    f->made[c] = group;
     for (int i = 0; i < nresults; i++) {
         struct attr *attr = graph_attr(g, (struct attr){.axis = {i}});
         g->place = results[i]->place;
@@ -536,7 +548,7 @@ emit(struct fuse *f, int c, bool *done, struct node **inside)
         if (f->next[at] >= 0)
             emit_group(f, at, inside);
         else
-            emit_node(f->g, f->nodes[at]);
+            emit_node(f->g, f->made[at] = f->nodes[at]);
         done[at] = true;
     }
 }
@@ -614,6 +626,7 @@ pass_fuse(struct graph *g, struct diag *diag)
     join_independent(&f);
     struct border *borders = NULL;
     int nborders = 0;
+    f.made = ARENA_ARRAY(g->arena, struct node *, f.count + 1);
     if (g->remarks) {
         f.noted = ARENA_ARRAY(g->arena, int, f.count + 1);
         nborders = find_borders(&f, &borders);
@@ -624,7 +637,7 @@ pass_fuse(struct graph *g, struct diag *diag)
         changed = true;
     } else
         for (int i = 0; i < f.count; i++)
-            f.nodes[i]->mark = f.nodes[i];
+            f.made[i] = f.nodes[i];
     explain_borders(&f, borders, nborders);
     return changed;
 }
