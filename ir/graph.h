@@ -159,6 +159,11 @@ double node_number(const struct node *n);
 /* The text of a graph in |arena|, which module_read reads back to the same graph; with the places of its nodes if |places|.
  * ir/README.md describes the form. print.c */
 char *graph_text(const struct graph *g, struct arena *arena, bool places);
+/* The name of each node in that text, by id, as operands are written: inputs, %variables, %numbers, constants of rank 0 as they stand.
+ * |body|: as in the body of a group. */
+const char **graph_names(const struct graph *g, struct arena *arena, bool body);
+/* "{axis=[0]}", "[1, 2, 3]" or "". */
+const char *node_attr_text(const struct node *n, struct arena *arena);
 struct module;
 /* Reads all graphs in |text|; |file| is the source number for places of messages. Types are checked as the builder's are;
  * what only graph_verify checks (bodies, updates, storage) is not. NULL and a report at the first fault. read.c */

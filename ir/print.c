@@ -532,3 +532,26 @@ graph_text(const struct graph *g, struct arena *arena, bool places)
     put(&o, "}\n");
     return o.text;
 }
+
+const char **
+graph_names(const struct graph *g, struct arena *arena, bool body)
+{
+    struct names names = name_nodes(g, arena, body);
+    struct text_out o = {.arena = arena};
+    for (int i = 0; i < g->count; i++)
+        if (!names.of[i]) {
+            o = (struct text_out){.arena = arena};
+            put_value(&o, &names, g->nodes[i]);
+            names.of[i] = o.text;
+        }
+    return names.of;
+}
+
+const char *
+node_attr_text(const struct node *n, struct arena *arena)
+{
+    struct text_out o = {.arena = arena};
+    put(&o, "");
+    put_attr(&o, n);
+    return o.text[0] == ' ' ? o.text + 1 : o.text;
+}

@@ -1,5 +1,6 @@
 /* check: the table of layers, the weights, what is trained. */
 #include "frontend/cli/cli.h"
+#include "frontend/cli/explain.h"
 #include <string.h>
 
 static void
@@ -73,6 +74,19 @@ print_facts(const struct experiment *x)
     printf("\n");
 }
 
+/* What training will need, in batches of the file; whether that is allowed; what the passes do. */
+static void
+check_memory(const struct session *s)
+{
+    int64_t rows = s->x->train.batch, eval_rows = s->x->train.eval_batch;
+    struct memory_need need;
+    if (!memory_need(s, rows, eval_rows, &need))
+        return;
+    memory_print(s, &need, rows);
+    if (memory_allowed(s, rows, eval_rows) && s->cli->options.explain)
+        explain_passes(s, rows);
+}
+
 int
 command_check(struct cli *cli)
 {
@@ -100,6 +114,8 @@ command_check(struct cli *cli)
                 weights += type_count(&m->module->vars[i].type, 1);
         print_number(weights, count, sizeof count);
         printf("\n%s numbers in weights\n", count);
+        check_memory(&s);
+        status = (int)s.diag->status;
     }
     session_close(&s);
     return status;

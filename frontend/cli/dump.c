@@ -1,6 +1,8 @@
-/* dump: a stage of the compilation as text. */
+/* dump: a stage of the compilation, as text, JSON or a drawing. */
 #include "frontend/cli/cli.h"
-#include "passes/pass.h"
+#include "frontend/cli/explain.h"
+#include "frontend/cli/graph_view.h"
+#include "passes/check.h"
 #include <string.h>
 
 /* The rows that plan is made for: the batch of the file. */
@@ -42,7 +44,7 @@ print_code(const struct session *s, struct graph *g, bool assembly)
 static void
 unknown_stage(const struct session *s, const char *stage)
 {
-    const char *names[32] = {"ast", "graph", "gradient", "optimized", "llvm", "asm"};
+    const char *names[6 + PASS_COUNT] = {"ast", "graph", "gradient", "optimized", "llvm", "asm"};
     int n = 6;
     for (int i = 0; i < PASS_COUNT; i++)
         names[n++] = pass_info[i].name;
@@ -53,11 +55,42 @@ unknown_stage(const struct session *s, const char *stage)
 }
 
 static void
+print_graph(const struct session *s, const struct graph *g)
+{
+    const char *format = s->cli->options.dump_format ? s->cli->options.dump_format : "text";
+    bool planned = graph_is_planned(g);
+    if (!strcmp(format, "json"))
+        graph_json(stdout, g, s->arena);
+    else if (!strcmp(format, "dot"))
+        graph_dot(stdout, g, s->model, s->arena);
+    else if (!strcmp(format, "svg") && planned)
+        plan_svg(stdout, g, s->arena);
+    else if (!strcmp(format, "svg"))
+        graph_svg(g, s->model, s->arena, s->diag);
+    else {
+        fputs(graph_text(g, s->arena, s->cli->options.places), stdout);
+        if (planned)
+            plan_table(stdout, g, s->arena);
+    }
+}
+
+static bool
+has_format(const struct session *s, const char *stage)
+{
+    const char *format = s->cli->options.dump_format;
+    if (!format || !strcmp(format, "text") || (strcmp(stage, "ast") && strcmp(stage, "llvm") && strcmp(stage, "asm")))
+        return true;
+    diag_subject(s->diag, STAGE_IS_TEXT, "--format", stage);
+    return false;
+}
+
+static void
 dump(const struct session *s, const char *stage)
 {
-    bool places = s->cli->options.places;
+    if (!has_format(s, stage))
+        return;
     if (!strcmp(stage, "ast")) {
-        ast_print(&s->x->tree, stdout, places);
+        ast_print(&s->x->tree, stdout, s->cli->options.places);
         return;
     }
     struct graph *g = lowered(s, strcmp(stage, "graph") != 0);
@@ -74,7 +107,9 @@ dump(const struct session *s, const char *stage)
     }
     if (pass != PASS_COUNT && !passes_to(s, g, pass))
         return;
-    fputs(graph_text(g, s->arena, places), stdout);
+    print_graph(s, g);
+    if (s->cli->options.explain)
+        explain_passes(s, g->max_rows);
 }
 
 int

@@ -1,4 +1,5 @@
 /* train: the training loop with a terminal around it. */
+#include "frontend/cli/explain.h"
 #include "frontend/cli/report.h"
 #include "runtime/progress.h"
 #include <math.h>
@@ -155,6 +156,22 @@ run(struct session *s)
     return status;
 }
 
+/* What the options ask for before the first step. */
+static bool
+before_all(struct session *s)
+{
+    const struct options *o = &s->cli->options;
+    const struct train_settings *t = &s->x->train;
+    int64_t rows = t->batch < s->train.view.rows ? t->batch : s->train.view.rows, eval_rows = 0;
+    if (s->valid.exists || t->folds)
+        eval_rows = !s->valid.exists || t->eval_batch < s->valid.view.rows ? t->eval_batch : s->valid.view.rows;
+    if (!memory_allowed(s, rows, eval_rows) || !session_variables(s, o->init))
+        return false;
+    if (o->explain && !explain_passes(s, rows))
+        return false;
+    return !o->check_passes || check_passes(s, rows);
+}
+
 int
 command_train(struct cli *cli)
 {
@@ -171,7 +188,7 @@ command_train(struct cli *cli)
             diag_subject(cli->diag, NO_LOSS, s.x->path);
         else if (s.info.nvars == 0)
             diag_subject(cli->diag, NO_WEIGHTS, s.x->path);
-        else if (session_data(&s, NEEDS_TRAIN) && session_variables(&s, cli->options.init))
+        else if (session_data(&s, NEEDS_TRAIN) && before_all(&s))
             status = run(&s);
         session_close(&s);
     }

@@ -1,0 +1,165 @@
+/* memory: what a training will need, before anything runs. */
+#include "frontend/cli/explain.h"
+#include "passes/live.h"
+#include "passes/pass.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* Values of the peak that a refusal names. */
+enum { NAMED = 8 };
+
+const char *
+bytes_text(int64_t bytes, struct arena *arena)
+{
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB", "TiB"};
+    double n = (double)bytes;
+    int unit = 0;
+    for (; n >= 1024 && unit < 4; unit++)
+        n /= 1024;
+    return unit ? arena_printf(arena, "%.2f %s", n, units[unit]) : arena_printf(arena, "%lld bytes", (long long)bytes);
+}
+
+static bool
+planned_bytes(const struct session *s, struct graph *g, int64_t *out_bytes)
+{
+    uint32_t without;
+    if (!chosen_without(s->cli, &without) || !passes_run(g, without, PASS_PLAN, false, s->diag))
+        return false;
+    *out_bytes += g->arena_bytes;
+    return true;
+}
+
+/* Eager mode keeps every value of a step. */
+static int64_t
+all_values(const struct graph *g)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < g->count; i++) {
+        const struct node *n = g->nodes[i];
+        int64_t size = type_bytes(&n->type, g->max_rows);
+        bool names = op_info[n->op].class == CLASS_LEAF || n->op == OP_RESHAPE || n->op == OP_STOP || n->op == OP_UPDATE;
+        if (!names && __builtin_add_overflow(bytes, (size + 63) / 64 * 64, &bytes))
+            return INT64_MAX / 2;
+    }
+    return bytes;
+}
+
+static void
+add_variables(const struct session *s, struct memory_need *need)
+{
+    const struct module *m = s->model->module;
+    for (int i = 0; i < m->nvars; i++) {
+        int64_t bytes = type_bytes(&m->vars[i].type, 1);
+        int64_t *to = m->vars[i].kind == VARIABLE_WEIGHT ? &need->weights : m->vars[i].kind == VARIABLE_STATE ? &need->states : &need->optimizer;
+        *to += bytes;
+    }
+}
+
+bool
+memory_need(const struct session *s, int64_t rows, int64_t eval_rows, struct memory_need *out)
+{
+    enum mode mode;
+    *out = (struct memory_need){0};
+    add_variables(s, out);
+    if (!chosen_mode(s->cli, &mode))
+        return false;
+    struct graph *step = session_graph(s, rows);
+    if (mode == MODE_EAGER) {
+        out->values = all_values(step);
+        return true;
+    }
+    out->step = step;
+    if (!planned_bytes(s, step, &out->values))
+        return false;
+    if (!eval_rows || !s->model->has_loss)
+        return true;
+    struct graph *eval = graph_new(s->arena, s->model->eval->name);
+    lower_eval(s->model, false, eval);
+    eval->max_rows = eval_rows;
+    return planned_bytes(s, eval, &out->values);
+}
+
+int64_t
+memory_total(const struct memory_need *need)
+{
+    return need->weights + need->states + need->optimizer + need->values;
+}
+
+void
+memory_print(const struct session *s, const struct memory_need *need, int64_t rows)
+{
+    const char *mode = need->step ? "arena" : "all values of a step";
+    printf("\nmemory, batches of %lld rows\n", (long long)rows);
+    printf("  %-22s %12s\n", "weights", bytes_text(need->weights, s->arena));
+    if (need->states)
+        printf("  %-22s %12s\n", "states of layers", bytes_text(need->states, s->arena));
+    if (need->optimizer)
+        printf("  %-22s %12s\n", "states of optimizer", bytes_text(need->optimizer, s->arena));
+    printf("  %-22s %12s  (%lld bytes)\n", mode, bytes_text(need->values, s->arena), (long long)need->values);
+    printf("  %-22s %12s\n", "together", bytes_text(memory_total(need), s->arena));
+}
+
+/* ---- --max-memory ---- */
+
+static bool
+allowed_bytes(const struct session *s, const char *text, int64_t *out)
+{
+    static const char units[] = "KMGT";
+    char *end;
+    double n = strtod(text, &end);
+    const char *unit = *end ? strchr(units, *end) : NULL;
+    for (int i = 0; unit && i <= unit - units; i++)
+        n *= 1024;
+    if (end == text || (*end && (!unit || end[1])) || !(n >= 1) || n > 9e18) {
+        diag_subject(s->diag, MEMORY_FORM, "--max-memory", text);
+        return false;
+    }
+    *out = (int64_t)n;
+    return true;
+}
+
+static int
+larger_first(const void *a, const void *b)
+{
+    const struct live_value *x = a, *y = b;
+    if (x->bytes != y->bytes)
+        return x->bytes < y->bytes ? 1 : -1;
+    return (x->first > y->first) - (x->first < y->first);
+}
+
+static void
+name_peak(const struct session *s, const struct graph *g)
+{
+    struct live l = live_values(g, s->arena);
+    int peak = live_peak(g, &l, s->arena), count = 0;
+    for (int i = 0; i < l.count; i++)
+        if (l.values[i].first <= peak && peak <= l.values[i].last)
+            l.values[count++] = l.values[i];
+    qsort(l.values, (size_t)count, sizeof *l.values, larger_first);
+    for (int i = 0; i < count && i < NAMED; i++) {
+        const struct node *n = l.values[i].node, *w = n->op == OP_RESULT ? n->in[0]->body->outputs[n->attr->axis.axis].node : n;
+        char type[TYPE_TEXT];
+        diag_report(s->diag, NOTE_OF_PEAK, n->place, bytes_text(l.values[i].bytes, s->arena), op_info[w->op].text, type_text(&n->type, ", ", type));
+    }
+}
+
+bool
+memory_allowed(const struct session *s, int64_t rows, int64_t eval_rows)
+{
+    const char *text = s->cli->options.max_memory;
+    struct memory_need need;
+    int64_t allowed;
+    if (!text)
+        return true;
+    if (!allowed_bytes(s, text, &allowed) || !memory_need(s, rows, eval_rows, &need))
+        return false;
+    int64_t total = memory_total(&need);
+    if (total <= allowed)
+        return true;
+    diag_subject(s->diag, OVER_MEMORY, s->x->path, arena_printf(s->arena, "a training with batches of %lld rows", (long long)rows),
+                 bytes_text(total, s->arena), bytes_text(allowed, s->arena));
+    diag_report(s->diag, NOTE_OF_VARIABLES, (struct place){0}, bytes_text(total - need.values, s->arena));
+    if (need.step)
+        name_peak(s, need.step);
+    return false;
+}
