@@ -1,0 +1,423 @@
+/* The program itself, run as users run it: rows 50 to 77 of bad-inputs.md, each with the whole of what it says
+ * (tests/golden/commands), and what a training leaves. */
+#define _GNU_SOURCE
+#include "tests/unit/golden_text.h"
+#include "tests/unit/linear_program.h"
+#include "runtime/save_file.h"
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+TestSuite(commands, .init = scratch_enter, .fini = scratch_leave, .timeout = 120);
+
+static const char model_text[] =
+    "data {\n"
+    "    r = numpy_random(0)\n"
+    "    x = normal(r, [40, 3])\n"
+    "    y = x[:, 0] - x[:, 1]\n"
+    "    split x, y into train, valid by 0.25\n"
+    "}\n"
+    "model m {\n"
+    "    input x: f32[N, 3]\n"
+    "    target y: f32[N]\n"
+    "    h = %s\n"
+    "    output p = squeeze(dense(h, 1))\n"
+    "    loss mse(p, y)\n"
+    "}\n"
+    "train {\n"
+    "    optimizer %s\n"
+    "    batch 8\n"
+    "    epochs 2\n"
+    "    %s\n"
+    "}\n";
+
+static void
+put_model(const char *path, const char *hidden, const char *optimizer, const char *more)
+{
+    char *text;
+    cr_assert(asprintf(&text, model_text, hidden, optimizer, more) > 0);
+    file_put(path, text, strlen(text));
+    free(text);
+}
+
+/* What surrounds a run; zeroed: nothing special. */
+struct run {
+    const char *out, *mode;         /* the standard output; graph unless said */
+    rlim_t file_limit, memory_limit;
+    bool no_home;
+    int signal;                     /* sent once |until| exists */
+    int again;                      /* how often it is sent after that */
+    const char *until;
+};
+
+static struct { int status; char *err, *out; } last;
+
+static void
+child(const struct run *r, char **words)
+{
+    int out = open(r->out ? r->out : "OUT", O_WRONLY | O_CREAT | O_TRUNC, 0666), err = open("ERR", O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    dup2(out, 1);
+    dup2(err, 2);
+    for (int s = 1; s < 16; s++)
+        signal(s, SIG_DFL);
+    if (r->file_limit)
+        setrlimit(RLIMIT_FSIZE, &(struct rlimit){r->file_limit, r->file_limit});
+    if (r->memory_limit)
+        setrlimit(RLIMIT_AS, &(struct rlimit){r->memory_limit, r->memory_limit});
+    setenv("XDG_CACHE_HOME", scratch_folder, 1);
+    if (r->no_home) {
+        unsetenv("HOME");
+        unsetenv("XDG_CACHE_HOME");
+        unsetenv("TZ");
+        setenv("OMP_NUM_THREADS", "what", 1);
+    }
+    execv(NNC_PROGRAM, words);
+    _exit(99);
+}
+
+/* Runs nnc with the words of |line|, which are separated by blanks. */
+static int
+nnc_in(const struct run *r, const char *line)
+{
+    char copy[512], *words[32] = {"nnc"}, *save = NULL;
+    int n = 1, status;
+    snprintf(copy, sizeof copy, "%s", line);
+    for (char *w = strtok_r(copy, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+        words[n++] = w;
+        if (n == 2 && strstr("train eval predict", w) && !strstr(line, "--mode")) {
+            words[n++] = "--mode";
+            words[n++] = (char *)(r->mode ? r->mode : "graph");
+        }
+    }
+    pid_t pid = fork();
+    if (!pid)
+        child(r, words);
+    for (int i = 0; r->until && access(r->until, F_OK) && i < 20000; i++)
+        usleep(1000);
+    for (int i = 0; r->signal && i <= r->again; i++, usleep(r->again ? 1 : 0))
+        kill(pid, r->signal);
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    last.status = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    last.err = file_bytes("ERR", NULL);
+    last.out = r->out ? "" : file_bytes("OUT", NULL);
+    return last.status;
+}
+
+static int
+nnc(const char *line)
+{
+    return nnc_in(&(struct run){0}, line);
+}
+
+/* |line|, which fails with |status|, says what tests/golden/commands/NAME.txt holds. Numbers of processes read PID. */
+static void
+expect(const char *name, const struct run *r, int status, const char *line)
+{
+    char path[512], pid[32], *text, *at;
+    nnc_in(r, line);
+    cr_expect_eq(last.status, status, "%s: exit %d: %s", line, last.status, last.err);
+    snprintf(pid, sizeof pid, "process %ld", (long)getpid());
+    cr_assert(asprintf(&text, "nnc %s\nexit %d\n%s", line, last.status, last.err) > 0);
+    while ((at = strstr(text, pid))) {
+        memcpy(at, "process PID", 11);
+        memmove(at + 11, at + strlen(pid), strlen(at + strlen(pid)) + 1);
+    }
+    snprintf(path, sizeof path, NNC_SOURCE_DIR "/tests/golden/commands/%s.txt", name);
+    golden_compare(path, text);
+    free(text);
+}
+
+static void
+refused(const char *name, int status, const char *line)
+{
+    expect(name, &(struct run){0}, status, line);
+}
+
+/* A model and a checkpoint of it, twice saved. */
+static size_t
+begin(char **out_bytes)
+{
+    size_t size = 0;
+    put_model("m.nn", "tanh(dense(x, 4))", "adam()", "");
+    cr_assert_eq(nnc("train m.nn --save w.safetensors"), 0, "%s", last.err);
+    char *bytes = file_bytes("w.safetensors", &size);
+    if (out_bytes)
+        *out_bytes = bytes;
+    return size;
+}
+
+Test(commands, damaged_checkpoints_rows_50_and_51)
+{
+    char *bytes;
+    size_t size = begin(&bytes);
+    refused("50_missing", 1, "eval m.nn --weights none.safetensors");
+    file_put("empty.safetensors", "", 0);
+    refused("50_empty", 1, "eval m.nn --weights empty.safetensors");
+    file_put("w.safetensors", bytes, size - 1);
+    refused("50_short", 1, "train m.nn --resume w.safetensors");
+    uint64_t header;
+    memcpy(&header, bytes, 8);
+    bytes[8 + header] ^= 1; /* of the first weight */
+    file_put("bit.safetensors", bytes, size);
+    refused("51_tensor", 1, "eval m.nn --weights bit.safetensors");
+    bytes[8 + header] ^= 1;
+    char *step = memmem(bytes, size, "nnc.step\":\"8", 12);
+    cr_assert(step);
+    step[11] ^= 1;
+    file_put("bit.safetensors", bytes, size);
+    refused("51_header", 1, "eval m.nn --weights bit.safetensors");
+}
+
+static void
+put_raw(const char *path, uint64_t length, const char *header, const void *data, size_t size)
+{
+    static char room[1 << 22];
+    size_t n = strlen(header);
+    memcpy(room, &length, 8);
+    memcpy(room + 8, header, n);
+    memcpy(room + 8 + n, data, size);
+    file_put(path, room, 8 + n + size);
+}
+
+static void
+put_header(const char *path, const char *header, const void *data, size_t size)
+{
+    put_raw(path, strlen(header), header, data, size);
+}
+
+Test(commands, files_that_lie_rows_52_and_53)
+{
+    static char deep[1 << 20];
+    begin(NULL);
+    put_raw("a.safetensors", UINT64_C(1) << 63, "{}", "", 0);
+    refused("52_length", 1, "eval m.nn --weights a.safetensors");
+    memset(deep, '[', sizeof deep - 1);
+    memcpy(deep, "{\"a\":", 5);
+    put_header("a.safetensors", deep, "", 0);
+    refused("52_depth", 1, "eval m.nn --weights a.safetensors");
+    put_header("a.safetensors", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", "abcdefgh", 8);
+    refused("52_twice", 1, "eval m.nn --weights a.safetensors");
+    put_header("a.safetensors", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[2,6]}}", "abcdef", 6);
+    refused("53_overlap", 1, "eval m.nn --weights a.safetensors");
+    put_header("a.safetensors", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,12]}}", "abcdefghijkl", 12);
+    refused("53_hole", 1, "eval m.nn --weights a.safetensors");
+    put_header("a.safetensors", "{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,400]}}", "abcd", 4);
+    refused("53_outside", 1, "eval m.nn --weights a.safetensors");
+}
+
+Test(commands, other_checkpoints_rows_54_to_57)
+{
+    char *bytes;
+    size_t size = begin(&bytes);
+    put_model("other.nn", "tanh(dense(dense(x, 5), 4))", "adam()", "");
+    refused("54_table", 1, "train other.nn --init w.safetensors --save v.safetensors");
+    char *format = memmem(bytes, size, "nnc.format\":\"1", 14);
+    cr_assert(format);
+    format[13] = '9';
+    file_put("new.safetensors", bytes, size);
+    refused("55_newer", 1, "eval m.nn --weights new.safetensors");
+    put_model("one.nn", "x", "sgd()", "");
+    const float nan[4] = {1, 2, NAN, 0};
+    put_header("nan.safetensors", "{\"p.w\":{\"dtype\":\"F32\",\"shape\":[3,1],\"data_offsets\":[0,12]},\"p.b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[12,16]}}", nan, 16);
+    refused("56_nan", 1, "eval one.nn --weights nan.safetensors");
+    refused("57_foreign", 1, "train one.nn --resume nan.safetensors");
+    put_model("sgd.nn", "tanh(dense(x, 4))", "sgd()", "");
+    cr_assert_eq(nnc("train sgd.nn --save s.safetensors"), 0);
+    refused("57_optimizer", 1, "train m.nn --resume s.safetensors");
+}
+
+Test(commands, names_of_another_program)
+{
+    const float given[4] = {1, 2, 3, 4};
+    put_model("one.nn", "x", "sgd(lr = 0)", "");
+    put_header("a.safetensors", "{\"W\":{\"dtype\":\"F32\",\"shape\":[3,1],\"data_offsets\":[0,12]},\"B\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[12,16]}}", given, 16);
+    refused("54_names", 1, "train one.nn --init a.safetensors");
+    const char good[] = "{\"p.w\": \"W\", \"p.b\": \"B\"}", bad[] = "{\"p.q\": \"W\"}";
+    file_put("n.json", good, strlen(good));
+    cr_assert_eq(nnc("train one.nn --init a.safetensors --names n.json --save w.safetensors"), 0, "%s", last.err);
+    size_t size = 0;
+    char *saved = file_bytes("w.safetensors", &size);
+    cr_expect(!memcmp(saved + size - 16, given, 16));
+    file_put("n.json", bad, strlen(bad));
+    refused("54_names_unknown", 1, "train one.nn --init a.safetensors --names n.json");
+    file_put("n.json", "[1]", 3);
+    refused("54_names_form", 1, "train one.nn --init a.safetensors --names n.json");
+    refused("54_names_alone", 2, "train one.nn --names n.json");
+}
+
+Test(commands, targets_that_cannot_be_written_rows_58_60_and_70)
+{
+    size_t size = begin(NULL);
+    cr_assert(size && !mkdir("dir", 0777) && !symlink("w.safetensors", "link") && !link("w.safetensors", "keep"));
+    refused("58_directory", 3, "train m.nn --save dir");
+    refused("58_symlink", 3, "train m.nn --save link");
+    refused("58_device", 3, "train m.nn --save /dev/full");
+    refused("58_folder", 3, "train m.nn --save none/w");
+    cr_assert(!chmod("w.safetensors", 0444));
+    refused("58_read_only", 3, "train m.nn --save w.safetensors");
+    cr_expect(files_equal("w.safetensors", "keep"));
+    cr_assert(!chmod("w.safetensors", 0644));
+    struct save_lock lock;
+    struct linear l = {0};
+    linear_init(&l);
+    cr_assert(save_file_lock(&lock, "w.safetensors", &l.diag));
+    refused("60_locked", 3, "train m.nn --save w.safetensors");
+    save_file_unlock(&lock);
+    expect("70_file_size", &(struct run){.file_limit = 1000}, 3, "train m.nn --save w.safetensors --quiet");
+    cr_expect(files_equal("w.safetensors", "keep"));
+    linear_free(&l);
+}
+
+Test(commands, wrong_command_lines_rows_61_62_and_65)
+{
+    begin(NULL);
+    refused("61_threads", 2, "train m.nn --threads 0");
+    refused("61_epochs", 2, "train m.nn --epochs -1");
+    refused("61_letters", 2, "train m.nn --epochs abc");
+    refused("61_large", 2, "train m.nn --epochs 99999999999");
+    refused("61_set", 1, "train m.nn --set train.batch=0");
+    refused("62_flag", 2, "train m.nn --sav w.safetensors");
+    refused("62_missing", 2, "train m.nn --save");
+    refused("62_empty", 2, "train m.nn --save=");
+    refused("65_same", 2, "predict m.nn --weights w.safetensors --input x=x.npy --output p=x.npy");
+    cr_assert_eq(nnc("train m.nn --epochs 0 --save zero.safetensors"), 0);
+    cr_expect_eq(nnc("eval m.nn --weights zero.safetensors"), 0);
+}
+
+Test(commands, a_drawn_seed_is_printed_and_saved_row_64)
+{
+    put_model("m.nn", "tanh(dense(x, 4))", "adam()", "");
+    cr_assert_eq(nnc("train m.nn --seed random --save w.safetensors"), 0);
+    char seed[64], want[80], line[200];
+    size_t size = 0;
+    cr_assert_eq(sscanf(last.out, "seed %63[0-9]", seed), 1, "%s", last.out);
+    char *bytes = file_bytes("w.safetensors", &size);
+    snprintf(want, sizeof want, "nnc.seed\":\"%s\"", seed);
+    cr_expect(memmem(bytes, size, want, strlen(want)));
+    snprintf(line, sizeof line, "train m.nn --seed %s --save again.safetensors", seed);
+    cr_assert_eq(nnc(line), 0);
+    cr_expect(files_equal("w.safetensors", "again.safetensors"));
+}
+
+Test(commands, inputs_of_another_shape_row_66)
+{
+    begin(NULL);
+    const char npy[] = "\x93NUMPY\x01\x00\x46\x00{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2), }          \n";
+    char file[128] = {0};
+    memcpy(file, npy, sizeof npy - 1);
+    file_put("x.npy", file, 10 + 0x46 + 8);
+    refused("66_shape", 1, "predict m.nn --weights w.safetensors --input x=x.npy --output p=p.npy");
+    cr_expect(access("p.npy", F_OK));
+}
+
+Test(commands, the_machine_fails_rows_68_69_74)
+{
+    begin(NULL);
+    expect("68_full", &(struct run){.out = "/dev/full"}, 3, "eval m.nn --weights w.safetensors");
+    put_model("large.nn", "dense(dense(x, 20000), 20000)", "adam()", "");
+    expect("69_memory", &(struct run){.memory_limit = (rlim_t)1 << 29}, 3, "train large.nn --mode eager");
+    cr_expect_eq(nnc_in(&(struct run){.no_home = true}, "train m.nn --save a.safetensors"), 0, "%s", last.err);
+    cr_expect(files_equal("w.safetensors", "a.safetensors"));
+}
+
+Test(commands, a_loss_that_is_nan_row_75)
+{
+    put_model("m.nn", "log(dense(x, 4))", "adam()", "");
+    refused("75_nan", 1, "train m.nn --save w.safetensors");
+    put_model("m.nn", "dense(x, 4)", "sgd(lr = 1e10)", "");
+    refused("75_inf", 1, "train m.nn --save w.safetensors --quiet");
+}
+
+/* Ctrl-C and its like: the step is finished and saved; what is resumed ends at the same bits. Asked twice, it ends at once. */
+Test(commands, signals_rows_76_and_77)
+{
+    static const struct { int number, status; } signals[] = {{SIGINT, 130}, {SIGTERM, 143}, {SIGHUP, 129}};
+    put_model("m.nn", "tanh(dense(x, 4))", "adam()", "stop patience = 100000, on = loss, goal = max, restore = best");
+    cr_assert_eq(nnc("train m.nn --epochs 150 --save whole.safetensors --quiet"), 0);
+    for (int i = 0; i < 3; i++) {
+        unlink("w.safetensors");
+        struct run r = {.signal = signals[i].number, .until = "w.safetensors", .mode = "eager"};
+        cr_expect_eq(nnc_in(&r, "train m.nn --epochs 150 --save w.safetensors --quiet"), signals[i].status, "%s", last.err);
+        cr_expect_str_eq(last.err, "");
+        cr_expect(access("w.safetensors.lock", F_OK));
+        cr_assert_eq(nnc("train m.nn --epochs 150 --resume w.safetensors --save w.safetensors --quiet"), 0, "%s", last.err);
+        cr_expect(files_equal("w.safetensors", "whole.safetensors"));
+    }
+    unlink("w.safetensors");
+    struct run twice = {.signal = SIGINT, .until = "w.safetensors", .mode = "eager", .again = 3};
+    cr_expect_eq(nnc_in(&twice, "train m.nn --epochs 150 --save w.safetensors --quiet"), 130);
+    cr_expect_eq(nnc("eval m.nn --weights w.safetensors"), 0, "%s", last.err);
+}
+
+/* Folds and runs: files of their own, resumed where they stood; the tables are those of an uninterrupted training. */
+Test(commands, several_trainings_are_resumed)
+{
+    put_model("m.nn", "tanh(dense(x, 4))", "adam()", "runs 2");
+    cr_assert_eq(nnc("train m.nn --epochs 4 --save a.safetensors --history a.csv --history-no-time --steps as.csv"), 0, "%s", last.err);
+    cr_expect(strstr(last.out, "mean of 2") && strstr(last.out, "ensemble of 2 runs"));
+    cr_assert_eq(nnc("train m.nn --epochs 4 --save b.safetensors --history b.csv --history-no-time --steps bs.csv"), 0);
+    unlink("b.run2.safetensors");
+    cr_assert_eq(rename("b.run1.safetensors.prev", "b.run1.safetensors"), 0);
+    cr_assert_eq(nnc("train m.nn --epochs 4 --resume b.safetensors --save b.safetensors --history b.csv --history-no-time --steps bs.csv"), 0, "%s", last.err);
+    cr_expect(files_equal("a.run1.safetensors", "b.run1.safetensors") && files_equal("a.run2.safetensors", "b.run2.safetensors"));
+    cr_expect(files_equal("a.csv", "b.csv") && files_equal("as.csv", "bs.csv"));
+    /* The first is at its end and adds nothing, the second stands before its last epoch. */
+    cr_assert_eq(rename("b.run2.safetensors.prev", "b.run2.safetensors"), 0);
+    cr_assert_eq(nnc("train m.nn --epochs 4 --resume b.safetensors --save b.safetensors --history b.csv --history-no-time --steps bs.csv"), 0, "%s", last.err);
+    cr_expect(files_equal("a.run2.safetensors", "b.run2.safetensors"));
+    cr_expect(files_equal("a.csv", "b.csv") && files_equal("as.csv", "bs.csv"));
+}
+
+/* A learning rate of 0: both members are equal, and the ensemble is what each of them is. */
+Test(commands, an_ensemble_of_equals)
+{
+    put_model("m.nn", "x", "sgd(lr = 0)", "runs 2");
+    char *text = file_bytes("m.nn", NULL), *at = strstr(text, "squeeze(dense(h, 1))"), *whole;
+    cr_assert(asprintf(&whole, "%.*ssum(h * weight([1], ones), 1)%s", (int)(at - text), text, at + strlen("squeeze(dense(h, 1))")) > 0);
+    file_put("m.nn", whole, strlen(whole));
+    free(whole);
+    cr_assert_eq(nnc("train m.nn --quiet"), 0, "%s", last.err);
+    double mean = NAN, together = NAN;
+    cr_assert_eq(sscanf(strstr(last.out, "mean of 2"), "mean of 2 loss %*f +- %*f valid_loss %lf", &mean), 1, "%s", last.out);
+    cr_assert_eq(sscanf(strstr(last.out, "ensemble of 2 runs"), "ensemble of 2 runs valid_loss %lf", &together), 1, "%s", last.out);
+    cr_expect_eq(mean, together);
+}
+
+Test(commands, what_stop_and_folds_refuse)
+{
+    static const struct { const char *name, *statement; } cases[] = {
+        {"stop_name", "stop patience = 3, on = valid_r"}, {"stop_form", "stop patience = 3, restore = worst"}, {"stop_patience", "stop patience = 0"},
+        {"folds_form", "folds 3, by = y"}, {"folds_one", "folds 1"}, {"folds_valid", "folds 3"}, {"runs_zero", "runs 0"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put_model("m.nn", "tanh(dense(x, 4))", "adam()", cases[i].statement);
+        refused(cases[i].name, 1, "train m.nn");
+    }
+}
+
+Test(commands, a_report_and_an_event_file)
+{
+    put_model("m.nn", "tanh(dense(x, 4))", "adam()", "");
+    cr_assert_eq(nnc("train m.nn --report r.html --tensorboard tb"), 0, "%s", last.err);
+    char *page = file_bytes("r.html", NULL);
+    cr_assert(page);
+    cr_expect(strstr(page, "<svg") && strstr(page, "valid_loss") && strstr(page, "h.w") && strstr(page, "p against y"));
+    cr_expect(!strstr(page, "src=") && !strstr(page, "href="), "the page needs nothing else");
+    DIR *d = opendir("tb");
+    int files = 0;
+    for (struct dirent *e; d && (e = readdir(d)); )
+        files += !strncmp(e->d_name, "events.out.tfevents.", 20);
+    cr_expect_eq(files, 1);
+    if (d)
+        closedir(d);
+}
+
+Test(commands, a_new_file_is_whole)
+{
+    cr_assert_eq(nnc("new my-net"), 0);
+    cr_expect_eq(nnc("fmt my-net.nn --check"), 0, "%s", last.err);
+    cr_expect_eq(nnc("train my-net.nn --epochs 1"), 0, "%s", last.err);
+    cr_expect(!strcmp(last.err, ""), "%s", last.err);
+    refused("new_exists", 1, "new my-net");
+    cr_assert_eq(nnc("models iris"), 0, "%s", last.err);
+    cr_expect(strstr(last.out, "share/nnc/models/iris.nn") && !strstr(last.out, "digits"));
+}
