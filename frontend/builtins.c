@@ -582,6 +582,7 @@ static const struct builtin builtins[] = {
     {"logits_of", {"p"}, 1, builtin_logits_of, OP_COUNT, false},
     {"has_logits", {"p"}, 1, builtin_has_logits, OP_COUNT, false},
     {"size_of", {"x"}, 1, builtin_size_of, OP_COUNT, false},
+    {"inverse", {"x", "fitted"}, 2, builtin_inverse, OP_COUNT, false},
     {"stop_gradient", {"x"}, 1, stop_gradient, OP_STOP, false},
     {"weight", {"shape", "init"}, 2, weight, OP_VAR, true},
 /* every elementwise operation with the CALLABLE flag that has no row above */

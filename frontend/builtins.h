@@ -38,6 +38,9 @@ bool argument_real(const struct call *x, int i, double otherwise, double *out);
 /* builtins_random.c */
 builtin_fn builtin_random, builtin_keep, builtin_logits_of, builtin_has_logits, builtin_size_of;
 
+/* builtins_data.c */
+builtin_fn builtin_inverse;
+
 /* builtins_array.c */
 builtin_fn builtin_along;   /* sort, argsort, cumsum, flip */
 builtin_fn builtin_slice, builtin_conv, builtin_qr;

@@ -267,6 +267,9 @@ int builtin_names(const char **out, int max);
 /* -- the model and train sections (check_model.c, check_train.c) ----------------------------------- */
 
 void check_model(struct checker *c, const struct ast *section);
+/* The input of the model whose elements, all of them and nothing else, |n| holds: copies, other shapes, other whole types.
+ * NULL if there is none. */
+const struct node *model_input(const struct checker *c, const struct node *n);
 /* |index| chooses among |dim| rows: if it is an input of the model, its data are held to that. */
 void bound_index(struct checker *c, const struct node *index, int64_t dim, struct place at);
 /* Runs |body| with the graph's inputs step, epoch, seed as names; the three are the last inputs of a template. */

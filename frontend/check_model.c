@@ -11,10 +11,8 @@ add_numbers(struct checker *c)
     c->seed = graph_input(c->graph, "seed", &type);
 }
 
-/* The input whose elements, all of them and nothing else, |n| holds: copies, other shapes, other whole types. NULL if there
- * is none. */
-static const struct node *
-source_input(const struct checker *c, const struct node *n)
+const struct node *
+model_input(const struct checker *c, const struct node *n)
 {
     while (n->op != OP_INPUT) {
         bool moved = n->op == OP_RESHAPE || n->op == OP_TRANSPOSE || n->op == OP_BROADCAST || n->op == OP_STOP ||
@@ -25,7 +23,7 @@ source_input(const struct checker *c, const struct node *n)
             return NULL;
         n = n->in[0];
     }
-    if (c->purpose != FOR_METRIC)
+    if (c->purpose != FOR_METRIC || (n->id < c->model_graph->count && c->model_graph->nodes[n->id] == n))
         return n;
     for (int i = 0; i < c->nvalues; i++) /* a metric's inputs are values of the model */
         if (c->metric_inputs[i] == n)
@@ -37,7 +35,7 @@ void
 bound_index(struct checker *c, const struct node *index, int64_t dim, struct place at)
 {
     struct model *m = &c->x->model;
-    const struct node *n = c->purpose == FOR_MODEL || c->purpose == FOR_METRIC ? source_input(c, index) : NULL;
+    const struct node *n = c->purpose == FOR_MODEL || c->purpose == FOR_METRIC ? model_input(c, index) : NULL;
     for (int i = 0; n && i < m->ninputs; i++)
         if (m->inputs[i].name == n->attr->name.name && (!m->bound[i] || m->bound[i] > dim))
             m->bound[i] = dim;

@@ -71,6 +71,15 @@ struct model {
     int *metric_value;
     struct graph *init;         /* input: seed; an output a variable below nlayer_vars: its initial value */
 
+    /* the inputs whose fits inverse(x, y) undoes, each once: its variables hold what undoes them, x * spread + middle */
+    struct inverse {
+        int input;
+        int middle, spread;     /* variables of kind FITTED, f64 and of the shape of the input's rows */
+        bool shown;             /* not only metrics use it */
+        struct place place;
+    } *inverses;
+    int ninverses, inverses_cap;
+
     struct draw_site *sites;
     int nsites, sites_cap;
     /* inputs that the streams of a convention fill: of init behind seed, of train behind seed */

@@ -172,8 +172,9 @@ struct module *module_read(struct arena *arena, const char *text, size_t length,
 /* Checks SSA order, types, attributes, updates, storage. Reports INTERNAL and returns false at the first fault. verify.c */
 bool graph_verify(const struct graph *g, struct diag *diag);
 
-/* A variable: a weight, a state of a layer or of the optimiser. */
-enum variable_kind { VARIABLE_WEIGHT, VARIABLE_STATE, VARIABLE_OPTIMIZER };
+/* A variable: a weight, a state of a layer or of the optimiser, or what was fitted on data, which `inverse` undoes: it comes from the
+ * data or from what a checkpoint keeps of them, and never changes. */
+enum variable_kind { VARIABLE_WEIGHT, VARIABLE_STATE, VARIABLE_OPTIMIZER, VARIABLE_FITTED };
 struct variable {
     const char *name;       /* "h.w", "adam/h.w/m" */
     struct type type;

@@ -33,7 +33,8 @@ checkpoint_model_digest(const struct model_info *model)
     for (int i = 0; i < model->ninputs; i++)
         h = value_digest(h, model->inputs[i].name, &model->inputs[i].type);
     for (int i = 0; i < model->nvars; i++)
-        h = value_digest(h + (uint64_t)model->vars[i].kind, model->vars[i].name, &model->vars[i].type);
+        if (model->vars[i].kind != VARIABLE_FITTED)
+            h = value_digest(h + (uint64_t)model->vars[i].kind, model->vars[i].name, &model->vars[i].type);
     return h;
 }
 
@@ -124,8 +125,7 @@ put_position(struct text *out, const struct checkpoint_position *at)
 
 /* One tensor of the file. */
 struct stored {
-    const char *prefix;             /* of its name: "" or CHECKPOINT_NOW */
-    const struct variable *variable;
+    const char *prefix, *name;      /* prefix: "" or CHECKPOINT_NOW */
     const struct tensor *value;
 };
 
@@ -135,18 +135,24 @@ has_best(const struct model_info *model, const struct checkpoint_position *at)
     return model->best && at->best_epoch > 0;
 }
 
-/* All tensors, in the model's order; NULL if memory is short. Variables of which the best epoch is kept come twice. */
+/* All tensors, in the model's order, then what is kept of the data; NULL if memory is short. Variables of which the best epoch is kept
+ * come twice. */
 static struct stored *
 list_tensors(const struct model_info *model, const struct checkpoint_position *at, int *out_count)
 {
-    struct stored *list = calloc(2 * (size_t)model->nvars + 1, sizeof *list);
+    struct stored *list = calloc(2 * (size_t)model->nvars + (size_t)model->nkept + 1, sizeof *list);
     int n = 0;
     for (int i = 0; list && i < model->nvars; i++) {
+        if (model->vars[i].kind == VARIABLE_FITTED) /* comes from what is kept of the data */
+            continue;
         const struct tensor *best = has_best(model, at) && model->best[i].data ? &model->best[i] : NULL;
-        list[n++] = (struct stored){"", &model->vars[i], best ? best : &model->values[i]};
+        list[n++] = (struct stored){"", model->vars[i].name, best ? best : &model->values[i]};
         if (best)
-            list[n++] = (struct stored){CHECKPOINT_NOW, &model->vars[i], &model->values[i]};
+            list[n++] = (struct stored){CHECKPOINT_NOW, model->vars[i].name, &model->values[i]};
     }
+    for (int i = 0; list && i < model->nkept; i++)
+        if (!model->kept[i].text)
+            list[n++] = (struct stored){"", model->kept[i].name, &model->kept[i].value};
     *out_count = n;
     return list;
 }
@@ -165,9 +171,12 @@ put_metadata(struct text *out, const struct model_info *model, const struct chec
     put_text(out, "nnc.name", model->name ? model->name : "");
     put_text(out, "nnc.model", digest_hex(checkpoint_model_digest(model), hex));
     put_position(out, at);
+    for (int i = 0; i < model->nkept; i++)
+        if (model->kept[i].text)
+            put_text(out, model->kept[i].name, model->kept[i].text);
     for (int i = 0; i < count; i++) {
         text_printf(out, ",\"nnc.digest/%s", list[i].prefix);
-        put_escaped(out, list[i].variable->name);
+        put_escaped(out, list[i].name);
         const struct tensor *t = list[i].value;
         text_printf(out, "\":\"%s\"", digest_hex(digest_bytes(0, t->data, (size_t)tensor_bytes(t)), hex));
     }
@@ -180,7 +189,7 @@ next_in_file(const struct stored *list, int count, int after, size_t *width)
 {
     for (;; *width /= 2, after = -1) {
         for (int i = after + 1; i < count; i++)
-            if (elem_size((enum elem)list[i].variable->type.elem) == *width)
+            if (elem_size((enum elem)list[i].value->type.elem) == *width)
                 return i;
         if (*width == 1)
             return -1;
@@ -190,9 +199,9 @@ next_in_file(const struct stored *list, int count, int after, size_t *width)
 static void
 put_entry(struct text *out, const struct stored *s, int64_t from, int64_t bytes)
 {
-    const struct type *t = &s->variable->type;
+    const struct type *t = &s->value->type;
     text_printf(out, ",\"%s", s->prefix);
-    put_escaped(out, s->variable->name);
+    put_escaped(out, s->name);
     text_printf(out, "\":{\"dtype\":\"%s\",\"shape\":[", safetensors_elem_name(safetensors_elem_of((enum elem)t->elem)));
     for (int k = 0; k < t->rank; k++)
         text_printf(out, "%s%" PRId64, k ? "," : "", t->dim[k]);
@@ -237,6 +246,8 @@ checkpoint_bytes(const struct model_info *model)
     for (int i = 0; i < model->nvars; i++)
         bytes += (model->best && model->best[i].data ? 2 : 1) *
                  (512 + (int64_t)strlen(model->vars[i].name) * 2 + tensor_bytes(&model->values[i]));
+    for (int i = 0; i < model->nkept; i++)
+        bytes += 512 + (int64_t)strlen(model->kept[i].name) * 2 + (model->kept[i].text ? 0 : tensor_bytes(&model->kept[i].value));
     return bytes;
 }
 

@@ -109,13 +109,14 @@ name_in_file(const struct loading *l, const struct variable *v)
 static bool
 is_needed(const struct loading *l, const struct variable *v)
 {
-    return l->use == CHECKPOINT_RESUME || v->kind == VARIABLE_WEIGHT || (v->kind == VARIABLE_STATE && l->ours);
+    return v->kind != VARIABLE_FITTED &&
+           (l->use == CHECKPOINT_RESUME || v->kind == VARIABLE_WEIGHT || (v->kind == VARIABLE_STATE && l->ours));
 }
 
 static bool
 is_wanted(const struct loading *l, const struct variable *v)
 {
-    return l->use == CHECKPOINT_RESUME || v->kind != VARIABLE_OPTIMIZER;
+    return v->kind != VARIABLE_FITTED && (l->use == CHECKPOINT_RESUME || v->kind != VARIABLE_OPTIMIZER);
 }
 
 static bool

@@ -36,6 +36,12 @@ struct model_value {
     const char *name;
     struct type type;       /* with N */
 };
+/* What a checkpoint keeps of the data besides: a text of the metadata or a tensor. Its memory is another's. */
+struct model_kept {
+    const char *name;       /* "nnc.fit/x" of a text, "nnc/fit/x/1/middle" of a tensor */
+    const char *text;       /* NULL: a tensor */
+    struct tensor value;
+};
 struct model_info {
     const char *name;
     int ninputs;
@@ -57,5 +63,7 @@ struct model_info {
     /* NULL, or the weights and layer states of the best epoch so far, which `stop` restores: a tensor a variable, whose
      * data is NULL for the optimiser's */
     struct tensor *best;
+    int nkept;
+    const struct model_kept *kept;        /* what the data block fitted (checkpoint_fit.h) */
 };
 #endif

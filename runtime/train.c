@@ -214,7 +214,7 @@ make_best(struct training *t)
     if (!t->best)
         return short_of_memory(t);
     for (int i = 0; i < t->model->nvars; i++)
-        if (t->model->vars[i].kind != VARIABLE_OPTIMIZER) {
+        if (t->model->vars[i].kind == VARIABLE_WEIGHT || t->model->vars[i].kind == VARIABLE_STATE) {
             t->best[i] = tensor_new(&t->model->vars[i].type);
             if (!t->best[i].data)
                 return short_of_memory(t);

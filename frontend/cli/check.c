@@ -49,7 +49,8 @@ print_layers(const struct model *m, int width)
 static void
 print_variables(const struct model *m, int width)
 {
-    static const char *const kinds[] = {[VARIABLE_WEIGHT] = "weight", [VARIABLE_STATE] = "state", [VARIABLE_OPTIMIZER] = "optimizer"};
+    static const char *const kinds[] = {[VARIABLE_WEIGHT] = "weight", [VARIABLE_STATE] = "state", [VARIABLE_OPTIMIZER] = "optimizer",
+                                        [VARIABLE_FITTED] = "fitted"};
     char type[TYPE_TEXT], count[32];
     for (int i = 0; i < m->module->nvars; i++) {
         const struct variable *v = &m->module->vars[i];

@@ -54,8 +54,18 @@ struct step_numbers session_numbers(const struct session *s);
 /* The program for --mode; its owner destroys it before session_close. */
 bool session_program(struct session *s, int64_t train_rows, int64_t eval_rows, bool outputs_only, struct program *out);
 void session_close(struct session *s);
-/* Arrays given for the inputs, NAME=FILE.npy each, as a set. */
+/* What --input gives for the inputs, NAME=VALUE each, as a set. */
 bool session_inputs(struct session *s, const struct texts *inputs, struct set *out);
+
+/* -- fits.c: what the data block fitted -- */
+
+/* What the data block fitted becomes what checkpoints keep. */
+void session_keep(struct session *s);
+/* Gives the variables of `inverse` their values: of the data if they were read, else of |weights| (may be NULL). */
+bool session_inverse(struct session *s, const char *weights);
+/* The value of |text|, NAME=FILE or NAME=EXPRESSION of the data block, into |b|, whose name and place are known; with --raw what was fitted on
+ * that input is done to it. The memory is |r|'s, to be freed with data_free in any case. */
+bool session_input(struct session *s, const char *text, struct data_binding *b, struct data_result *r);
 
 #define COMMAND(id, ...) int command_##id(struct cli *cli);
 #include "frontend/cli/commands.def"

@@ -50,7 +50,7 @@ add_variables(const struct session *s, struct memory_need *need)
     const struct module *m = s->model->module;
     for (int i = 0; i < m->nvars; i++) {
         int64_t bytes = type_bytes(&m->vars[i].type, 1);
-        int64_t *to = m->vars[i].kind == VARIABLE_WEIGHT ? &need->weights : m->vars[i].kind == VARIABLE_STATE ? &need->states : &need->optimizer;
+        int64_t *to = m->vars[i].kind == VARIABLE_WEIGHT ? &need->weights : m->vars[i].kind == VARIABLE_OPTIMIZER ? &need->optimizer : &need->states;
         *to += bytes;
     }
 }

@@ -52,9 +52,17 @@ static bool
 choose_set(struct session *s, struct set *given, struct set **out)
 {
     const struct options *o = &s->cli->options;
+    if (o->raw && !o->weights) {
+        diag_subject(s->diag, OPTION_NEEDS, "nnc", "--raw", "--weights");
+        return false;
+    }
     if (o->input.count) {
         *out = given;
         return session_inputs(s, &o->input, given);
+    }
+    if (o->raw) {
+        diag_subject(s->diag, OPTION_NEEDS, "nnc", "--raw", "--input");
+        return false;
     }
     bool train = o->on && !strcmp(o->on, "train");
     *out = train ? &s->train : &s->valid;

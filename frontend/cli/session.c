@@ -1,7 +1,6 @@
 /* session: a file, its data, its variables and its program, as the options ask. */
 #include "frontend/cli/cli.h"
 #include "passes/pass.h"
-#include "runtime/data/npy.h"
 #include "runtime/digest.h"
 #include "runtime/threads.h"
 #include <errno.h>
@@ -248,47 +247,56 @@ session_data(struct session *s, unsigned needs)
             ok = false;
         }
     }
+    if (ok)
+        session_keep(s);
     return ok;
+}
+
+/* Looks for the input that `--input NAME=...` names and begins its binding. */
+static bool
+begin_input(struct session *s, const char *text, struct data_binding *b)
+{
+    const struct model_info *m = &s->info;
+    const char *equal = strchr(text, '=');
+    if (!equal || equal == text || !equal[1]) {
+        diag_subject(s->diag, NAME_FILE_FORM, "--input", text);
+        return false;
+    }
+    *b = (struct data_binding){.name = arena_text(s->arena, text, (size_t)(equal - text))};
+    int k = 0;
+    while (k < m->ninputs && strcmp(m->inputs[k].name, b->name))
+        k++;
+    if (k == m->ninputs) {
+        diag_subject(s->diag, NO_SUCH_INPUT, "--input", b->name);
+        const char *near = known_inputs(s, b->name);
+        if (near)
+            diag_report(s->diag, HELP_DID_YOU_MEAN, (struct place){0}, near);
+        return false;
+    }
+    b->place = s->model->inputs[k].node->place;
+    return true;
 }
 
 bool
 session_inputs(struct session *s, const struct texts *inputs, struct set *out)
 {
-    const struct model_info *m = &s->info;
     struct data_set set = {.bindings = ARENA_ARRAY(s->arena, struct data_binding, inputs->count + 1)};
+    struct data_result *results = ARENA_ARRAY(s->arena, struct data_result, inputs->count + 1);
     bool ok = true;
     for (int i = 0; i < inputs->count && ok; i++) {
-        const char *equal = strchr(inputs->text[i], '=');
-        if (!equal || equal == inputs->text[i] || !equal[1]) {
-            diag_subject(s->diag, NAME_FILE_FORM, "--input", inputs->text[i]);
-            return false;
-        }
-        struct data_binding *b = &set.bindings[set.count];
-        b->name = arena_text(s->arena, inputs->text[i], (size_t)(equal - inputs->text[i]));
-        int k = 0;
-        while (k < m->ninputs && strcmp(m->inputs[k].name, b->name))
-            k++;
-        if (k == m->ninputs) {
-            diag_subject(s->diag, NO_SUCH_INPUT, "--input", b->name);
-            const char *near = known_inputs(s, b->name);
-            if (near)
-                diag_report(s->diag, HELP_DID_YOU_MEAN, (struct place){0}, near);
-            return false;
-        }
-        b->place = s->model->inputs[k].node->place;
-        if (!npy_read(equal + 1, &b->value, s->diag))
-            return false;
-        set.count++;
-        int64_t rows = b->value.type.rank ? b->value.type.dim[0] : 1;
-        if (set.count > 1 && rows != set.rows) {
+        struct data_binding *b = &set.bindings[i];
+        if (!(ok = begin_input(s, inputs->text[i], b) && session_input(s, inputs->text[i], b, &results[i])))
+            break;
+        int64_t rows = b->value.type.dim[0];
+        if (set.count++ && rows != set.rows) {
             diag_subject(s->diag, ROWS_DIFFER, "--input", set.bindings[0].name, (long long)set.rows, b->name, (long long)rows);
             ok = false;
         }
         set.rows = rows;
     }
     ok = ok && convert_set(s, &set, "--input", true, out);
-    for (int i = 0; i < set.count; i++)
-        tensor_free(&set.bindings[i].value);
+    for (int i = 0; i < inputs->count; i++)
+        data_free(&results[i]);
     return ok;
 }
 
@@ -381,7 +389,7 @@ session_initialize(struct session *s, const char *weights)
     bool ok = eager_initialize(e, s->seed, s->draws.init, s->diag);
     float_leave(before);
     eager_free(e);
-    return ok && (!weights || load_weights(s, weights));
+    return ok && (!weights || load_weights(s, weights)) && session_inverse(s, weights);
 }
 
 static const char *const *
