@@ -1,4 +1,4 @@
-"""What the peers' scripts share: the workloads, their data, and how steps are timed. The models are those of models/mlp.nn,
+"""What the peers' scripts share: the workloads, their data, and the conversation with peers.py. The models are those of models/mlp.nn,
 mlp_bn.nn, sine.nn and of digits_like.nn beside this file."""
 import sys
 import time
@@ -25,10 +25,14 @@ ALL = {
 RATE, EPSILON = 1e-3, 1e-7
 
 
+# Seconds that a step takes, roughly: from these the length of compiled loops.
+ROUGHLY = {"W1": 1e-3, "W2": 8e-3, "W3": 15e-6, "W4": 3e-4}
+
+
 def arguments():
-    """mode, workload, threads, seconds"""
-    mode, name, threads, seconds = sys.argv[1:5]
-    return mode, ALL[name], int(threads), float(seconds)
+    """mode, workload, threads, steps of a compiled loop"""
+    mode, name, threads = sys.argv[1:4]
+    return mode, ALL[name], int(threads), chunk(ALL[name], ROUGHLY[name])
 
 
 def data(w):
@@ -64,17 +68,18 @@ def initial(w):
     return out
 
 
-def measure(run, seconds, chunk=1):
-    """run(n) does n steps, n a multiple of |chunk|, and returns when they are done. Prints the median of pieces of some 50 ms."""
-    run(chunk)
-    start = time.perf_counter()
-    run(3 * chunk)
-    each = (time.perf_counter() - start) / (3 * chunk)
-    count = max(chunk, int(0.05 / each) // chunk * chunk)
-    pieces, end = [], time.perf_counter() + seconds
-    while time.perf_counter() < end or len(pieces) < 5:
+def chunk(w, each):
+    """Steps in one call of a compiled loop: some 40 ms, a step taking about |each| seconds; whole batches of an epoch at most."""
+    return max(1, min(int(0.04 / each), w.rows // w.batch if not w.whole else 1000))
+
+
+def serve(run, least=1):
+    """run(n) does n steps, n a multiple of |least|, and returns when they are done. Says that it is ready, then answers each number
+    of steps, a line, with the seconds they took."""
+    run(least)
+    run(least)
+    print("ready", least, flush=True)
+    for line in sys.stdin:
         start = time.perf_counter()
-        run(count)
-        pieces.append((time.perf_counter() - start) / count * 1e6)
-    pieces.sort()
-    print("%.3f" % pieces[len(pieces) // 2])
+        run(int(line))
+        print("%.9f" % (time.perf_counter() - start), flush=True)

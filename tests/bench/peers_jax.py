@@ -5,11 +5,8 @@ if os.environ.get("NPROC") == "1":
     os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_multi_thread_eigen=false"
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 import peers_common as common
-
-STEPS = 50
 
 
 def normalized(p, running, x):
@@ -52,7 +49,7 @@ def adam(w, params, m, v, t, g):
 
 
 def main():
-    _, w, _, seconds = common.arguments()
+    _, w, _, steps = common.arguments()
     x, y = (jnp.asarray(v) for v in common.data(w))
     params = {"dense": [tuple(map(jnp.asarray, pair)) for pair in common.initial(w)]}
     sizes = w.layers[1:-1]
@@ -69,18 +66,18 @@ def main():
         return (*adam(w, params, m, v, t, g), running, key)
 
     def many(state, rows, x, y):
-        return jax.lax.scan(lambda s, r: (step(s, r, x, y), None), state, rows, length=STEPS)[0]
+        return jax.lax.scan(lambda s, r: (step(s, r, x, y), None), state, rows, length=steps)[0]
 
     many = jax.jit(many, donate_argnums=0)
     order, box = common.Order(w), [state]
 
     def run(n):
-        for _ in range(n // STEPS):
-            rows = None if w.whole else np.stack([order.take(w.batch) for _ in range(STEPS)])
+        for _ in range(n // steps):
+            rows = None if w.whole else order.take(steps * w.batch).reshape(steps, w.batch)
             box[0] = many(box[0], rows, x, y)
         jax.block_until_ready(box[0])
 
-    common.measure(run, seconds, STEPS)
+    common.serve(run, steps)
 
 
 main()

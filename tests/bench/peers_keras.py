@@ -6,8 +6,6 @@ import tensorflow as tf
 
 import peers_common as common
 
-STEPS = 50
-
 
 def model(w):
     net = keras.Sequential([keras.Input((w.layers[0],))])
@@ -26,9 +24,9 @@ def model(w):
 
 
 def main():
-    mode, w, threads, seconds = common.arguments()
+    mode, w, threads, steps = common.arguments()
     tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
     x, y = (tf.constant(v) for v in common.data(w))
     net = model(w)
     adam = keras.optimizers.Adam(common.RATE, beta_2=w.beta2, epsilon=common.EPSILON)
@@ -43,21 +41,21 @@ def main():
 
     @tf.function(jit_compile=mode == "xla")
     def many(rows):
-        for i in tf.range(STEPS):
+        for i in tf.range(steps):
             if w.whole:
                 step(x, y)
             else:
                 step(tf.gather(x, rows[i]), tf.gather(y, rows[i]))
 
-    none = tf.zeros((STEPS, 1), tf.int32)
+    none = tf.zeros((steps, 1), tf.int32)
 
     def run(n):
-        for _ in range(n // STEPS):
-            rows = none if w.whole else tf.constant(np.stack([order.take(w.batch) for _ in range(STEPS)]))
+        for _ in range(n // steps):
+            rows = none if w.whole else tf.constant(order.take(steps * w.batch).reshape(steps, w.batch))
             many(rows)
         np.asarray(net.trainable_variables[0])
 
-    common.measure(run, seconds, STEPS)
+    common.serve(run, steps)
 
 
 main()
