@@ -1,4 +1,5 @@
 /* eager: each node runs its kernel as soon as the builder has appended it; the graph is dropped after the step. */
+#include "frontend/cli/lives.h"
 #include "frontend/cli/program.h"
 #include "passes/pass.h"
 #include "runtime/exec.h"
@@ -6,16 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Memory of one step's tensors: given out in a row, taken back at once, and kept for the next step. */
+enum { ALIGN = 64, QUARTERS = 4, CLASSES = 40 * QUARTERS };
+
+/* Memory of one step's values: given out in a row, taken back at once, and kept for the next step. What comes back within a step
+ * waits in the list of its size for the next value of that size. */
 struct pool {
     char *block;
     size_t size, used;
     size_t wanted;              /* by this step in all */
     void **more;                /* blocks for what did not fit in this step */
     int nmore, more_cap;
+    void *back[CLASSES];        /* each begins with the address of the next */
 };
-
-enum { ALIGN = 64 };
 
 struct eager {
     const struct model *model;
@@ -25,6 +28,9 @@ struct eager {
     struct pool pool;
     struct kernel_context kernels;
     struct graph *graph;
+    struct arena *arena;        /* lives as long as this */
+    struct life *train_lives, *eval_lives; /* NULL: no such step was made yet */
+    const struct life *lives;   /* of the present step; NULL: its values keep their memory */
     void *const *inputs;
     bool failed;                /* memory was short */
     bool outputs_only;
@@ -39,17 +45,20 @@ struct eager {
     void **addresses;
 };
 
-static void *
-pool_alloc(struct pool *p, size_t size)
+/* The class of a size, which is rounded up to the end of its class: a quarter of the way from one power of two to the next. */
+static int
+pool_class(size_t *size)
 {
-    size = (size + ALIGN - 1) & ~(size_t)(ALIGN - 1);
-    if (!size)
-        size = ALIGN;
-    p->wanted += size;
-    if (size <= p->size - p->used) {
-        p->used += size;
-        return p->block + p->used - size;
-    }
+    size_t units = *size ? (*size - 1) / ALIGN : 0;
+    int shift = units < QUARTERS ? 0 : 61 - __builtin_clzl(units); /* the quarter is in the two bits behind the first */
+    size_t quarter = units >> shift;
+    *size = (quarter + 1) * (ALIGN << shift);
+    return shift * QUARTERS + (int)quarter;
+}
+
+static void *
+pool_more(struct pool *p, size_t size)
+{
     if (p->nmore == p->more_cap) {
         int cap = p->more_cap ? p->more_cap * 2 : 64;
         void **more = realloc(p->more, sizeof *more * (size_t)cap);
@@ -64,6 +73,29 @@ pool_alloc(struct pool *p, size_t size)
     return m;
 }
 
+static void *
+pool_alloc(struct pool *p, size_t size)
+{
+    void **back = &p->back[pool_class(&size)], *m = *back;
+    if (m) {
+        *back = *(void **)m;
+        return m;
+    }
+    p->wanted += size;
+    if (size > p->size - p->used)
+        return pool_more(p, size);
+    p->used += size;
+    return p->block + p->used - size;
+}
+
+static void
+pool_give(struct pool *p, void *m, size_t size)
+{
+    void **back = &p->back[pool_class(&size)];
+    *(void **)m = *back;
+    *back = m;
+}
+
 static void
 pool_reset(struct pool *p)
 {
@@ -76,6 +108,7 @@ pool_reset(struct pool *p)
     }
     p->nmore = 0;
     p->used = p->wanted = 0;
+    memset(p->back, 0, sizeof p->back);
 }
 
 static void
@@ -149,24 +182,29 @@ add_times(struct kernel_times *t, const struct node *n, double start, double mid
     t->count++;
 }
 
-static void
-on_node(void *context, struct node *n)
+static void *
+place_of(struct eager *e, const struct node *n, int64_t bytes)
 {
-    struct eager *e = context;
-    if (e->failed)
-        return;
-    struct tensor *t = pool_alloc(&e->pool, sizeof *t);
-    if (!t) {
-        e->failed = true;
-        return;
+    int place = e->lives ? e->lives[n->id].place : LIFE_NEW;
+    if (place < LIFE_NEW)
+        return e->values[-2 - place].data;
+    if (place > LIFE_NEW)
+        return ((const struct tensor *)e->graph->nodes[place]->data)->data;
+    return bytes < 0 ? NULL : pool_alloc(&e->pool, (size_t)bytes);
+}
+
+static void
+end_lives(struct eager *e, const struct node *n)
+{
+    for (int i = e->lives[n->id].ends; i >= 0; i = e->lives[i].next) {
+        const struct tensor *t = e->graph->nodes[i]->data;
+        pool_give(&e->pool, t->data, (size_t)tensor_bytes(t));
     }
-    t->type = n->type;
-    for (int i = 0; i < n->type.rank; i++)
-        if (t->type.dim[i] < 0)
-            t->type.dim[i] *= -e->kernels.rows;
-    n->data = t;
-    if (take_value(e, n, t))
-        return;
+}
+
+static bool
+compute(struct eager *e, struct node *n, struct tensor *t)
+{
     int64_t bytes = tensor_bytes(t);
     const struct tensor *local[8], **in = local;
     if (n->nin > 8)
@@ -174,17 +212,34 @@ on_node(void *context, struct node *n)
     for (int i = 0; i < n->nin; i++)
         in[i] = n->in[i]->data;
     double start = e->times ? kernel_clock() : 0;
-    t->data = bytes < 0 ? NULL : pool_alloc(&e->pool, (size_t)bytes);
+    t->data = place_of(e, n, bytes);
     double middle = e->times ? kernel_clock() : 0;
     bool ok = t->data && kernel_run(n, in, t, &e->kernels);
     if (e->times)
         add_times(e->times, n, start, middle);
-    if (!ok) {
-        e->failed = true;
+    return ok;
+}
+
+static void
+on_node(void *context, struct node *n)
+{
+    struct eager *e = context;
+    if (e->failed)
         return;
+    struct tensor *t = arena_alloc(&e->steps, sizeof *t);
+    t->type = n->type;
+    for (int i = 0; i < n->type.rank; i++)
+        if (t->type.dim[i] < 0)
+            t->type.dim[i] *= -e->kernels.rows;
+    n->data = t;
+    if (!take_value(e, n, t)) {
+        if (!compute(e, n, t))
+            e->failed = true;
+        else if (e->watch && n->op != OP_CONST)
+            watch(e, n, t);
     }
-    if (e->watch && n->op != OP_CONST)
-        watch(e, n, t);
+    if (e->lives && !e->failed)
+        end_lives(e, n);
 }
 
 const struct tensor *
@@ -204,7 +259,7 @@ struct eager *
 eager_new(const struct model *m, const struct train_settings *t, struct tensor *values, enum gemm gemm, struct arena *arena)
 {
     struct eager *e = ARENA_NEW(arena, struct eager);
-    *e = (struct eager){.model = m, .train = t, .values = values, .rate = NAN};
+    *e = (struct eager){.model = m, .train = t, .values = values, .rate = NAN, .arena = arena};
     arena_init(&e->steps, arena->oom);
     e->kernels.gemm = gemm;
     e->shown = ARENA_ARRAY(arena, const struct tensor *, m->nvalues + 1);
@@ -233,6 +288,7 @@ eager_begin(struct eager *e, void *const *inputs, int64_t rows)
     arena_reset(&e->steps);
     pool_reset(&e->pool);
     e->npending = 0;
+    e->lives = NULL;
     e->failed = false;
     e->inputs = inputs;
     e->kernels.rows = rows;
@@ -242,16 +298,38 @@ eager_begin(struct eager *e, void *const *inputs, int64_t rows)
     return e->graph;
 }
 
+/* The steps do not report: a failure in one is the lack of memory, which their caller reports. */
+static bool
+end_step(struct eager *e)
+{
+    for (int i = 0; !e->failed && i < e->npending; i++)
+        if (e->pending[i].var->data != e->pending[i].value->data)
+            memcpy(e->pending[i].var->data, e->pending[i].value->data, (size_t)tensor_bytes(e->pending[i].var));
+    return !e->failed;
+}
+
 bool
 eager_end(struct eager *e, struct diag *diag)
 {
-    if (e->failed) {
+    if (!end_step(e))
         diag_report(diag, OUT_OF_MEMORY, (struct place){0});
-        return false;
-    }
-    for (int i = 0; i < e->npending; i++)
-        memcpy(e->pending[i].var->data, e->pending[i].value->data, (size_t)tensor_bytes(e->pending[i].var));
-    return true;
+    return !e->failed;
+}
+
+/* A step of a model, whose nodes are the same each time. */
+static bool
+run_step(struct eager *e, void *const *inputs, const struct step_numbers *numbers, int64_t rows, bool train)
+{
+    struct life **lives = train ? &e->train_lives : &e->eval_lives;
+    struct graph *g = eager_begin(e, program_inputs(e->model, inputs, numbers, e->addresses), rows);
+    e->lives = *lives;
+    if (train)
+        lower_train(e->model, e->train, g);
+    else
+        lower_eval(e->model, e->outputs_only, g);
+    if (!*lives && !e->failed)
+        *lives = lives_of(g, e->arena);
+    return end_step(e);
 }
 
 void
@@ -298,23 +376,13 @@ program_inputs(const struct model *m, void *const *inputs, const struct step_num
     return buffer;
 }
 
-/* The steps do not report: a failure in one is the lack of memory, which their caller reports. */
-static bool
-end_step(struct eager *e)
-{
-    for (int i = 0; !e->failed && i < e->npending; i++)
-        memcpy(e->pending[i].var->data, e->pending[i].value->data, (size_t)tensor_bytes(e->pending[i].var));
-    return !e->failed;
-}
-
 bool
 eager_train_step(void *self, void *const *inputs, int64_t rows, const struct step_numbers *numbers, double *out_loss)
 {
     struct eager *e = self;
-    struct graph *g = eager_begin(e, program_inputs(e->model, inputs, numbers, e->addresses), rows);
-    lower_train(e->model, e->train, g);
-    if (!end_step(e))
+    if (!run_step(e, inputs, numbers, rows, true))
         return false;
+    const struct graph *g = e->graph;
     *out_loss = eager_number(g->outputs[0].node);
     if (g->noutputs > 1)
         e->rate = eager_number(g->outputs[1].node);
@@ -325,10 +393,9 @@ bool
 eager_eval_step(void *self, void *const *inputs, int64_t rows, const struct step_numbers *numbers, double *out_loss, const struct tensor **out_values)
 {
     struct eager *e = self;
-    struct graph *g = eager_begin(e, program_inputs(e->model, inputs, numbers, e->addresses), rows);
-    lower_eval(e->model, e->outputs_only, g);
-    if (!end_step(e))
+    if (!run_step(e, inputs, numbers, rows, false))
         return false;
+    const struct graph *g = e->graph;
     int values = e->outputs_only ? e->model->noutputs : e->model->nvalues;
     for (int i = 0; i < values; i++)
         out_values[i] = g->outputs[i].node->data;
