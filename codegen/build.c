@@ -216,6 +216,41 @@ size_value(struct gen *g, struct size s)
     return v;
 }
 
+int64_t
+likely(const struct gen *g, struct size s)
+{
+    int64_t n = s.factor;
+    for (int i = 0; i < s.power; i++)
+        n *= g->graph->max_rows;
+    return n;
+}
+
+LLVMValueRef
+least(struct gen *g, LLVMValueRef a, LLVMValueRef b)
+{
+    return LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSLT, a, b, ""), a, b, "");
+}
+
+LLVMBasicBlockRef
+begin_if(struct gen *g, LLVMValueRef condition)
+{
+    if (LLVMIsAConstantInt(condition) && LLVMConstIntGetZExtValue(condition))
+        return NULL;
+    LLVMBasicBlockRef inside = block(g, "inside"), other = block(g, "outside");
+    LLVMBuildCondBr(g->b, condition, inside, other);
+    LLVMPositionBuilderAtEnd(g->b, inside);
+    return other;
+}
+
+void
+end_if(struct gen *g, LLVMBasicBlockRef other)
+{
+    if (!other)
+        return;
+    LLVMBuildBr(g->b, other);
+    LLVMPositionBuilderAtEnd(g->b, other);
+}
+
 static bool
 constant_of(LLVMValueRef v, int64_t *out)
 {
@@ -243,9 +278,7 @@ loop_begin(struct gen *g, struct loop *l, LLVMValueRef start, LLVMValueRef bound
 void
 loop_begin_guarded(struct gen *g, struct loop *l, LLVMValueRef start, LLVMValueRef bound, int64_t step)
 {
-    LLVMBasicBlockRef enter = block(g, "enter"), skip = block(g, "skip");
-    LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntSLT, start, bound, ""), enter, skip);
-    LLVMPositionBuilderAtEnd(g->b, enter);
+    LLVMBasicBlockRef skip = begin_if(g, LLVMBuildICmp(g->b, LLVMIntSLT, start, bound, ""));
     loop_begin(g, l, start, bound, step);
     l->skip = skip;
 }
@@ -279,8 +312,5 @@ loop_end(struct gen *g, struct loop *l)
         LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntSLT, next, l->bound, ""), l->body, after);
         LLVMPositionBuilderAtEnd(g->b, after);
     }
-    if (l->skip) {
-        LLVMBuildBr(g->b, l->skip);
-        LLVMPositionBuilderAtEnd(g->b, l->skip);
-    }
+    end_if(g, l->skip);
 }

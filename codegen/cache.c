@@ -128,6 +128,7 @@ code_key(const struct code_graphs *graphs, const struct code_options *options, s
     add_number(out, options->gemm);
     add_number(out, options->vector_width);
     add_number(out, options->llvm_passes);
+    add_number(out, options->cut_small);
     for (int i = 0; i < graphs->count; i++)
         add_graph(out, graphs->graph[i], scratch);
     return true;

@@ -17,7 +17,7 @@ struct code_args {
 };
 /* Runs the graph once. The caller has set the thread's float environment (float_enter of runtime/kernels.h). False if a
  * function of the runtime was short of memory; the values are then undefined. Code may run in several threads on
- * different memory. */
+ * different memory and contexts; it uses the threads of its context. */
 typedef bool code_fn(const struct code_args *args);
 
 /* All that decides about the code besides the graphs and the machine. */
@@ -25,6 +25,7 @@ struct code_options {
     enum gemm gemm;
     int vector_width;           /* f32 lanes: 4, 8, 16; 0: the host's */
     bool llvm_passes;           /* LLVM's own default pipeline besides */
+    bool cut_small;             /* kernels that are never worth two threads can be cut up too; for tests */
 };
 
 /* The graphs of one program, which become one object file and share kernels. plan has run on each. */

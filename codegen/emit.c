@@ -2,22 +2,12 @@
  *
  * `step` loads the addresses of the call, then holds one thing a node in the graph's order: nothing (leaves, values that
  * lie where they are wanted), a copy, a call of the runtime, arithmetic of single elements, or a call of the node's
- * kernel, an internal function that takes the addresses of its results and operands and N. Equal nodes share a kernel. */
+ * kernel (emit_kernel.c). */
 #include "codegen/emit.h"
 #include "codegen/runtime_calls.h"
 #include "ir/tails.h"
 #include <stddef.h>
 #include <string.h>
-
-struct kernel {
-    const struct node *node, *product;  /* the contraction it computes besides; NULL: none */
-    int at;                     /* as which operand */
-    uint64_t read;              /* set of results that somebody reads */
-    LLVMValueRef function;
-    LLVMTypeRef type;
-    int64_t scratch;            /* bytes that it needs */
-    struct kernel *next;
-};
 
 #define EMIT_LEAF(id) NULL
 #define EMIT_MAP(id) emit_group
@@ -40,6 +30,12 @@ static emit_fn *const by_op[OP_COUNT] = {
     [OP_GATHER] = emit_gather,   [OP_SCATTER_ADD] = emit_scatter_add, [OP_ONE_HOT] = emit_one_hot,
     [OP_MATMUL] = emit_matmul,   [OP_RANDOM_UNIFORM] = emit_uniform,
 };
+
+emit_fn *
+kernel_emitter(enum op op)
+{
+    return by_op[op] ? by_op[op] : by_class[op];
+}
 
 static void
 fail(struct gen *g, const char *what)
@@ -109,60 +105,13 @@ same_place(const struct node *a, const struct node *b)
     return a->storage == b->storage && (a->storage == STORAGE_CONST || a->offset == b->offset);
 }
 
-/* ---- kernels ---- */
-
-static bool
-same_operand(const struct node *a, const struct node *b)
-{
-    if (!type_equal(&a->type, &b->type) || node_is_number(a) != node_is_number(b))
-        return false;
-    return !node_is_number(a) || attr_equal(ATTRS_VALUE, &a->type, a->attr, b->attr);
-}
-
-static bool
-same_attr(const struct node *a, const struct node *b)
-{
-    enum op_attrs kind = (enum op_attrs)op_info[a->op].attrs;
-    return kind == ATTRS_NONE || kind == ATTRS_NAME || kind == ATTRS_BODY || a->attr == b->attr ||
-           (a->attr && b->attr && attr_equal(kind, &a->type, a->attr, b->attr));
-}
-
-static bool
-same_body(const struct graph *a, const struct graph *b)
-{
-    if (a->count != b->count || a->noutputs != b->noutputs)
-        return false;
-    for (int i = 0; i < a->count; i++) {
-        const struct node *x = a->nodes[i], *y = b->nodes[i];
-        if (x->op != y->op || x->nin != y->nin || !type_equal(&x->type, &y->type) || !same_attr(x, y))
-            return false;
-        for (int k = 0; k < x->nin; k++)
-            if (x->in[k]->id != y->in[k]->id)
-                return false;
-    }
-    for (int i = 0; i < a->noutputs; i++)
-        if (a->outputs[i].node->id != b->outputs[i].node->id)
-            return false;
-    return true;
-}
-
-/* Whether the kernel of |a| is that of |b|. */
-static bool
-same_kernel(const struct node *a, const struct node *b)
-{
-    if (a->op != b->op || a->nin != b->nin || !type_equal(&a->type, &b->type) || !same_attr(a, b))
-        return false;
-    for (int i = 0; i < a->nin; i++)
-        if (!same_operand(a->in[i], b->in[i]))
-            return false;
-    return a->op != OP_FUSED || same_body(a->body, b->body);
-}
+/* ---- nodes ---- */
 
 /* Numbers are part of the kernels of these: they need no address. */
 static bool
 takes_numbers(const struct node *n)
 {
-    return n->op != OP_FUSED && (by_op[n->op] ? by_op[n->op] : by_class[n->op]) == emit_group;
+    return n->op != OP_FUSED && kernel_emitter((enum op)n->op) == emit_group;
 }
 
 static void
@@ -172,76 +121,7 @@ add_function_attributes(struct gen *g, LLVMValueRef function)
         LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, g->attributes[i]);
 }
 
-/* The operands of a call in the order of the parameters: results, operands, factors, scratch memory, N. */
-static unsigned
-arguments(const struct node *n, int nout, const struct operands *o, LLVMValueRef *out)
-{
-    unsigned count = 0;
-    for (int i = 0; i < nout; i++)
-        if (o->out[i])
-            out[count++] = o->out[i];
-    for (int i = 0; i < n->nin; i++)
-        if (o->in[i])
-            out[count++] = o->in[i];
-    for (int i = 0; i < 2 && o->product; i++)
-        out[count++] = o->factors[i];
-    if (o->scratch)
-        out[count++] = o->scratch;
-    return count;
-}
-
-/* The same places as parameters of |function|. */
-static struct operands
-parameters(struct gen *g, LLVMValueRef function, const struct node *n, int nout, const struct operands *o)
-{
-    struct operands mine = *o;
-    unsigned at = 0;
-    mine.out = ARENA_ARRAY(g->arena, LLVMValueRef, nout);
-    mine.in = ARENA_ARRAY(g->arena, LLVMValueRef, n->nin + 1);
-    for (int i = 0; i < nout; i++)
-        mine.out[i] = o->out[i] ? LLVMGetParam(function, at++) : NULL;
-    for (int i = 0; i < n->nin; i++)
-        mine.in[i] = o->in[i] ? LLVMGetParam(function, at++) : NULL;
-    for (int i = 0; i < 2 && o->product; i++)
-        mine.factors[i] = LLVMGetParam(function, at++);
-    mine.scratch = o->scratch ? LLVMGetParam(function, at++) : NULL;
-    g->rows = LLVMGetParam(function, at);
-    return mine;
-}
-
-/* Emits the kernel of |n|; |o| says which results are read and which operands have addresses. */
-static void
-emit_kernel(struct gen *g, struct kernel *k, const struct node *n, int nout, const struct operands *o)
-{
-    LLVMValueRef *values = ARENA_ARRAY(g->arena, LLVMValueRef, nout + n->nin + 4);
-    unsigned count = arguments(n, nout, o, values);
-    LLVMTypeRef *types = ARENA_ARRAY(g->arena, LLVMTypeRef, count + 1);
-    for (unsigned i = 0; i < count; i++)
-        types[i] = g->pointer;
-    types[count] = g->i64;
-    k->type = LLVMFunctionType(g->nothing, types, count + 1, false);
-    const struct node *named = o->product && o->product->op == OP_MATMUL ? o->product : n;
-    char *name = arena_printf(g->arena, "%s%s.%d", g->prefix, op_info[named->op].text, (int)named->id);
-    struct function_state back = function_begin(g, name, k->type);
-    k->function = g->function;
-    struct operands mine = parameters(g, k->function, n, nout, o);
-    (o->product && o->product->op == OP_MATMUL ? emit_tail : by_op[n->op] ? by_op[n->op] : by_class[n->op])(g, n, &mine);
-    LLVMBuildRetVoid(g->b);
-    function_end(g, &back);
-}
-
-static struct kernel *
-find_kernel(struct gen *g, const struct node *n, const struct operands *o, uint64_t read)
-{
-    for (struct kernel *k = g->functions; k; k = k->next)
-        if (k->read == read && same_kernel(k->node, n) && !k->product == !o->product &&
-            (!k->product || (k->at == o->at && same_kernel(k->product, o->product))))
-            return k;
-    return NULL;
-}
-
-/* Leaves the step with false if a runtime function did. */
-static void
+void
 check_call(struct gen *g, LLVMValueRef done)
 {
     LLVMBasicBlockRef failed = block(g, "failed"), on = block(g, "done");
@@ -250,48 +130,6 @@ check_call(struct gen *g, LLVMValueRef done)
     LLVMBuildRet(g->b, LLVMConstInt(g->i8, 0, false));
     LLVMPositionBuilderAtEnd(g->b, on);
 }
-
-/* |bytes| that the kernel of the next call may use; NULL if it needs none. */
-static LLVMValueRef
-scratch_memory(struct gen *g, int64_t bytes)
-{
-    if (!bytes)
-        return NULL;
-    LLVMValueRef there = LLVMGetNamedFunction(g->module, "code_scratch"), args[] = {g->kernels, whole(g, bytes)};
-    LLVMTypeRef type = LLVMFunctionType(g->pointer, (LLVMTypeRef[]){g->pointer, g->i64}, 2, false);
-    if (!there)
-        there = LLVMAddFunction(g->module, "code_scratch", type);
-    LLVMValueRef memory = LLVMBuildCall2(g->b, type, there, args, 2, "");
-    LLVMValueRef done = LLVMBuildICmp(g->b, LLVMIntNE, memory, LLVMConstNull(g->pointer), "");
-    check_call(g, LLVMBuildZExt(g->b, done, g->i32, ""));
-    return memory;
-}
-
-/* A kernel that another graph shares was made for that graph's rows: what memory it needs is the kernel's to say. */
-static void
-call_kernel(struct gen *g, const struct node *n, int nout, struct operands *o)
-{
-    const struct node *product = o->product ? o->product : n;
-    uint64_t read = 0;
-    for (int i = 0; i < nout; i++)
-        read |= (uint64_t)(o->out[i] != NULL) << (i & 63);
-    struct kernel *k = nout <= 64 ? find_kernel(g, n, o, read) : NULL;
-    int64_t scratch = k ? k->scratch : product->op == OP_MATMUL ? matmul_scratch(g, product) : 0;
-    o->scratch = scratch_memory(g, scratch);
-    if (!k) {
-        k = ARENA_NEW(g->arena, struct kernel);
-        *k = (struct kernel){.node = n, .product = o->product, .at = o->at, .read = read, .scratch = scratch};
-        k->next = g->functions;
-        emit_kernel(g, k, n, nout, o);
-        g->functions = k;
-    }
-    LLVMValueRef *args = ARENA_ARRAY(g->arena, LLVMValueRef, nout + n->nin + 4);
-    unsigned count = arguments(n, nout, o, args);
-    args[count++] = g->rows;
-    LLVMBuildCall2(g->b, k->type, k->function, args, count, "");
-}
-
-/* ---- nodes ---- */
 
 static bool
 single_element(const struct type *t)
@@ -303,7 +141,7 @@ single_element(const struct type *t)
 static bool
 stands_inline(const struct node *n, int nout, const struct node *const *results)
 {
-    if ((by_op[n->op] ? by_op[n->op] : by_class[n->op]) != emit_group)
+    if (kernel_emitter((enum op)n->op) != emit_group)
         return false;
     for (int i = 0; i < n->nin; i++)
         if (!single_element(&n->in[i]->type))
@@ -526,7 +364,7 @@ emit_node(struct gen *g, const struct node *n)
     }
     if (op_info[n->op].class == CLASS_RANDOM && !random_in_lanes(g, n))
         emit_random(g, n);
-    else if (by_op[n->op] || by_class[n->op])
+    else if (kernel_emitter((enum op)n->op))
         emit_kernel_node(g, n);
     else
         emit_call(g, n);
@@ -549,6 +387,7 @@ emit_graph(struct gen *g)
     g->consts = ARENA_ARRAY(g->arena, LLVMValueRef, g->graph->count);
     find_products(g);
     LLVMPositionBuilderAtEnd(g->b, block(g, "entry"));
+    g->places = LLVMBuildAlloca(g->b, LLVMArrayType2(g->pointer, (uint64_t)kernel_places(g->graph)), "places");
     g->arena_base = argument(g, g->pointer, offsetof(struct code_args, arena));
     g->inputs = argument(g, g->pointer, offsetof(struct code_args, inputs));
     g->vars = argument(g, g->pointer, offsetof(struct code_args, vars));

@@ -14,7 +14,14 @@ struct size {
     int power;
 };
 
-struct kernel; /* emit.c: an internal function and the node it was made for */
+/* What a kernel can be cut into: |count| places, of which |unit| belong together. No sum crosses a border between two
+ * parts. No places: nothing. All of it takes about |ps| picoseconds on one thread. */
+struct work {
+    struct size count, ps;
+    int64_t unit;
+};
+
+struct kernel; /* emit_kernel.c: an internal function and the node it was made for */
 
 struct gen {
     LLVMContextRef context;
@@ -38,6 +45,7 @@ struct gen {
     const struct node *node;    /* for names */
     /* `step` only. */
     LLVMValueRef args, arena_base, inputs, vars, kernels;
+    LLVMValueRef places;        /* memory for the addresses of a call */
     LLVMValueRef *consts;       /* globals by node id; NULL: not made yet */
     const struct node **tail, **product; /* emit.c: by node id */
     struct kernel *functions;
@@ -82,6 +90,13 @@ struct size size_span(const struct type *t, int from, int to);
 static inline bool size_is(struct size s, int64_t n) { return s.factor == n && (s.power == 0 || n == 0); }
 static inline bool size_constant(struct size s) { return s.power == 0 || s.factor == 0; }
 LLVMValueRef size_value(struct gen *g, struct size s);                  /* i64 */
+/* The elements of |s| for the greatest number of rows: what kernels are chosen for. */
+int64_t likely(const struct gen *g, struct size s);
+LLVMValueRef least(struct gen *g, LLVMValueRef a, LLVMValueRef b);      /* of two i64 */
+/* Goes on in a new block if |condition|; end_if with what this returns ends that. A condition that is certain needs no
+ * block, and gives NULL. */
+LLVMBasicBlockRef begin_if(struct gen *g, LLVMValueRef condition);
+void end_if(struct gen *g, LLVMBasicBlockRef other);
 
 /* for (index = start; index < bound; index += step), at least one turn. A loop that has exactly one turn for certain is
  * no loop. */
@@ -155,6 +170,7 @@ struct nest {
     int narrays;
     struct result *results;
     int nresults;
+    LLVMValueRef begin, end;    /* of the outermost loop, those turns only; NULL: all */
     /* Set by nest_emit. */
     int order[RANK_MAX], nloops, out_loops; /* axes from the outermost loop in */
     int vector_loop;            /* 1..nloops; 0: none */
@@ -162,8 +178,11 @@ struct nest {
     LLVMValueRef mask;          /* of the turn that is being emitted */
     bool empty;                 /* reductions over nothing */
     LLVMValueRef index[RANK_MAX + 1];
-    LLVMValueRef bound[RANK_MAX + 1];
+    LLVMValueRef start[RANK_MAX + 1], bound[RANK_MAX + 1];
 };
+/* What its outermost loop can be cut into, if that is one over an axis of the results; not how long it takes. Of a nest that
+ * is not emitted afterwards; needs no addresses. */
+struct work nest_work(struct gen *g, struct nest *n);
 void nest_emit(struct gen *g, struct nest *n);
 /* Sets `needed` of the items that the results need. */
 void nest_mark(struct nest *n);
@@ -184,6 +203,7 @@ void reduce_kinds(const struct type *t, uint32_t axes, uint8_t kind[RANK_MAX]);
 struct operands {
     LLVMValueRef *out, *in;
     LLVMValueRef scratch;       /* of a contraction that needs some */
+    LLVMValueRef begin, end;    /* the places of its work to be computed; NULL: all */
     const struct node *product; /* a contraction or random numbers, computed as operand |at|; NULL: none */
     int at;
     LLVMValueRef factors[2];    /* its operands */
@@ -192,6 +212,9 @@ typedef void emit_fn(struct gen *g, const struct node *n, const struct operands 
 emit_fn emit_group;     /* MAP, CAST, BROADCAST, REDUCE, FUSED: emit_fused.c */
 emit_fn emit_arg;       /* ARGMAX, ARGMIN: emit_reduce.c */
 emit_fn emit_matmul;
+struct work group_work(struct gen *g, const struct node *n, const struct operands *o);
+/* |tail|: the node that is its tail; NULL: none. */
+struct work matmul_work(struct gen *g, const struct node *n, const struct node *tail);
 int64_t matmul_scratch(struct gen *g, const struct node *n); /* bytes that emit_matmul needs */
 /* A contraction and the elementwise node that takes its value, where they fit each other: emit_tail.c. */
 bool tail_fits(struct gen *g, const struct node *product, const struct node *n, int at);
@@ -207,7 +230,16 @@ LLVMValueRef random_value(struct gen *g, const struct node *n, const struct stre
 bool random_fits(struct gen *g, const struct node *random, const struct node *n, int at);
 emit_fn emit_uniform;
 
-/* emit.c: the whole graph. Reports and returns false if a node cannot be compiled. */
+/* emit_kernel.c: calls the kernel of |n|. */
+void call_kernel(struct gen *g, const struct node *n, int nout, const struct operands *o);
+/* How many addresses the calls of |g| have at most, and N. */
+int kernel_places(const struct graph *g);
+
+/* emit.c */
+emit_fn *kernel_emitter(enum op op);    /* NULL: none */
+/* Leaves `step` with false if a runtime function did. */
+void check_call(struct gen *g, LLVMValueRef done);
+/* The whole graph. Reports and returns false if a node cannot be compiled. */
 bool emit_graph(struct gen *g);
 
 #endif

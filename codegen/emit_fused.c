@@ -150,12 +150,13 @@ add_result(struct nest *n, struct output *o, const struct type *domain)
     o->done = true;
 }
 
-/* A nest for |first| and the outputs that fit it. */
-static void
-emit_nest(struct gen *g, struct group *gr, struct output *first)
+/* The nest for |first| and the outputs that fit it. */
+static struct nest
+make_nest(struct gen *g, struct group *gr, struct output *first)
 {
+    const struct operands *o = gr->operands;
     const struct type *domain = gr->types[first->item];
-    struct nest n = {.rank = domain->rank, .nitems = gr->nitems};
+    struct nest n = {.rank = domain->rank, .nitems = gr->nitems, .begin = o->begin, .end = o->end};
     n.items = ARENA_ARRAY(g->arena, struct item, gr->nitems);
     n.arrays = ARENA_ARRAY(g->arena, struct array, gr->nitems + gr->noutputs);
     n.results = ARENA_ARRAY(g->arena, struct result, gr->noutputs);
@@ -172,17 +173,26 @@ emit_nest(struct gen *g, struct group *gr, struct output *first)
         struct item *it = &n.items[i];
         if (!it->needed || it->op != OP_INPUT)
             continue;
-        const struct operands *o = gr->operands;
         n.arrays[n.narrays] = (struct array){.base = o->in[it->array], .elem = it->elem};
         if (o->product && it->array == o->at) {
             it->op = (enum op)o->product->op;
             it->node = o->product;
-            it->stream = random_stream(g, o->product, o->factors[0], o->factors[1]);
             n.arrays[n.narrays].is_index = true;
         }
         array_dense(&n.arrays[n.narrays], gr->types[i], domain);
         it->array = n.narrays++;
     }
+    return n;
+}
+
+static void
+emit_nest(struct gen *g, struct group *gr, struct output *first)
+{
+    const struct operands *o = gr->operands;
+    struct nest n = make_nest(g, gr, first);
+    for (int i = 0; i < n.nitems; i++)
+        if (n.items[i].needed && o->product && n.items[i].node == o->product)
+            n.items[i].stream = random_stream(g, o->product, o->factors[0], o->factors[1]);
     nest_emit(g, &n);
 }
 
@@ -211,4 +221,29 @@ emit_group(struct gen *g, const struct node *n, const struct operands *o)
     group_make(g, &gr, n, o);
     for (struct output *first; (first = next_output(&gr));)
         emit_nest(g, &gr, first);
+}
+
+/* Picoseconds of an element of an array, and of an instruction in a register of 16 lanes. */
+enum { ARRAY_PS = 30, ITEM_PS = 10, ITEM_LANES = 16 };
+
+/* Each nest has loops of its own, so that only a single one can be cut up. */
+struct work
+group_work(struct gen *g, const struct node *n, const struct operands *o)
+{
+    struct group gr;
+    group_make(g, &gr, n, o);
+    struct output *first = next_output(&gr);
+    if (!first)
+        return (struct work){.unit = 1};
+    struct nest nest = make_nest(g, &gr, first);
+    if (next_output(&gr))
+        return (struct work){.unit = 1};
+    int64_t ps = (int64_t)nest.narrays * ARRAY_PS, each = ITEM_PS * ITEM_LANES / g->width;
+    for (int i = 0; i < nest.nitems; i++)
+        if (nest.items[i].needed)
+            ps += item_cost(&nest.items[i]) * each;
+    const struct type *domain = gr.types[first->item];
+    struct work work = nest_work(g, &nest);
+    work.ps = size_times(size_span(domain, 0, domain->rank), (struct size){ps, 0});
+    return work;
 }

@@ -4,6 +4,7 @@
  * rows, and c is transposed at the end. Where Y's lanes do not lie side by side, or its rows lie far apart, they are first
  * copied into a panel on the stack, a block of k at a time. Large products have both operands copied. */
 #include "codegen/product.h"
+#include <math.h>
 
 enum {
     PANEL_BYTES = 128 << 10,
@@ -25,15 +26,6 @@ LLVMValueRef
 moved(struct product *p, LLVMValueRef base, LLVMValueRef index, struct size stride)
 {
     return element(p->g, base, p->elem, times(p->g, index, stride));
-}
-
-int64_t
-likely(const struct gen *g, struct size s)
-{
-    int64_t n = s.factor;
-    for (int i = 0; i < s.power; i++)
-        n *= g->graph->max_rows;
-    return n;
 }
 
 int
@@ -58,7 +50,7 @@ begin_block(struct product *p, struct loop *l)
     loop_begin(g, l, whole(g, 0), length, p->block);
     LLVMValueRef rest = LLVMBuildNSWSub(g->b, length, l->index, "");
     p->first = l->index;
-    p->length = LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSLT, rest, most, ""), rest, most, "");
+    p->length = least(g, rest, most);
 }
 
 static bool
@@ -91,18 +83,20 @@ constant_lanes(struct product *p, piece_fn *emit)
     struct piece q = {.vectors = p->vectors};
     if (full) {
         struct loop l;
-        loop_begin(g, &l, whole(g, 0), whole(g, full), width);
+        loop_begin_guarded(g, &l, p->lane_begin, least(g, p->lane_end, whole(g, full)), width);
         q.lane = l.index;
         emit(p, &q, whole(g, width));
         loop_end(g, &l);
     }
     if (!rest)
         return;
+    LLVMBasicBlockRef other = begin_if(g, LLVMBuildICmp(g->b, LLVMIntSGT, p->lane_end, whole(g, full), ""));
     q.vectors = (int)((rest + p->lanes - 1) / p->lanes);
     q.lane = whole(g, full);
     if (rest % p->lanes)
         q.mask[q.vectors - 1] = lanes_below(g, whole(g, rest % p->lanes), p->lanes);
     emit(p, &q, whole(g, rest));
+    end_if(g, other);
 }
 
 /* A number of lanes that the call brings: each vector has its mask. */
@@ -112,14 +106,13 @@ runtime_lanes(struct product *p)
     struct gen *g = p->g;
     int64_t width = p->lanes * p->vectors;
     struct piece q = {.vectors = p->vectors};
-    LLVMValueRef n = size_value(g, p->n);
     struct loop l;
-    loop_begin(g, &l, whole(g, 0), n, width);
+    loop_begin(g, &l, p->lane_begin, p->lane_end, width);
     q.lane = l.index;
-    LLVMValueRef left = LLVMBuildNSWSub(g->b, n, l.index, ""), most = whole(g, width);
+    LLVMValueRef left = LLVMBuildNSWSub(g->b, p->lane_end, l.index, "");
     for (int v = 0; v < p->vectors; v++)
         q.mask[v] = lanes_below(g, LLVMBuildNSWSub(g->b, left, whole(g, v * p->lanes), ""), p->lanes);
-    emit_piece(p, &q, LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSLT, left, most, ""), left, most, ""));
+    emit_piece(p, &q, least(g, left, whole(g, width)));
     loop_end(g, &l);
 }
 
@@ -232,6 +225,8 @@ turn(struct product *p)
 }
 
 enum way { WAY_TILES, WAY_TURNED, WAY_COLUMN, WAY_BIG };
+/* What a contraction is cut into for threads. */
+enum cut { CUT_PRODUCTS, CUT_ROWS, CUT_LANES };
 
 static enum way
 choose_way(const struct product *p, bool ta)
@@ -255,6 +250,7 @@ struct operation {
     struct size batch;
     struct product product;
     enum way way;
+    enum cut cut;
 };
 
 static struct operation
@@ -304,12 +300,16 @@ emit_turned(struct product *p)
 {
     struct gen *g = p->g;
     struct product at = *p;
-    bool column = size_is(p->m, 1);
-    if (!column)
-        at.c = p->memory;
+    struct size one = {1, 0};
+    if (size_is(p->m, 1)) {
+        emit_lanes(p);
+        return;
+    }
+    at.c = p->memory;
     emit_lanes(&at);
-    if (!column)
-        transpose(g, p->elem, at.c, size_value(g, p->n), p->c, size_value(g, p->m), size_value(g, p->m), size_value(g, p->n));
+    LLVMValueRef count = LLVMBuildNSWSub(g->b, p->lane_end, p->lane_begin, "");
+    transpose(g, p->elem, moved(p, at.c, p->lane_begin, one), size_value(g, p->n), moved(p, p->c, p->lane_begin, p->m),
+              size_value(g, p->m), size_value(g, p->m), count);
 }
 
 static void
@@ -355,6 +355,77 @@ matmul_scratch(struct gen *g, const struct node *n)
     return o.product.scratch;
 }
 
+/* ---- parts for threads ---- */
+
+/* What the busiest of two, three and four parts of |pieces| pieces has to do; together. */
+static double
+busiest(double pieces)
+{
+    double sum = 0;
+    for (int parts = 2; parts <= 4; parts++) {
+        int64_t most = ((int64_t)ceil(pieces) + parts - 1) / parts;
+        sum += (double)most < pieces ? (double)most / pieces : 1;
+    }
+    return sum;
+}
+
+/* The lanes that belong together. */
+static int64_t
+lane_unit(const struct operation *o)
+{
+    return o->way == WAY_COLUMN ? COLUMN_ROWS : o->product.lanes * o->product.vectors;
+}
+
+/* Sums over the rows, and what has all lanes of c in memory, are cut into lanes only. Each part of the rows copies all of a
+ * panel. */
+static enum cut
+choose_cut(const struct operation *o, bool sums)
+{
+    const double PANEL = 0.15;
+    const struct product *p = &o->product;
+    if (o->batched)
+        return CUT_PRODUCTS;
+    if (o->way != WAY_TILES || sums)
+        return CUT_LANES;
+    double rows = busiest((double)likely(p->g, p->m) / (double)tile_rows(p)) + (p->scratch ? PANEL : 0);
+    return rows <= busiest((double)likely(p->g, p->n) / (double)lane_unit(o)) ? CUT_ROWS : CUT_LANES;
+}
+
+/* The part from |begin| to |end|; NULL: all. */
+static void
+set_part(struct operation *o, LLVMValueRef begin, LLVMValueRef end)
+{
+    struct product *p = &o->product;
+    struct gen *g = p->g;
+    p->row_begin = p->lane_begin = whole(g, 0);
+    p->row_end = size_value(g, p->m);
+    p->lane_end = size_value(g, p->n);
+    if (begin && o->cut == CUT_ROWS) {
+        p->row_begin = begin;
+        p->row_end = end;
+    } else if (begin && o->cut == CUT_LANES) {
+        p->lane_begin = begin;
+        p->lane_end = end;
+    }
+}
+
+struct work
+matmul_work(struct gen *g, const struct node *n, const struct node *tail)
+{
+    const int64_t PS = 20, LANES = 16; /* of a multiplication and addition in a register of so many lanes */
+    struct operation o = operation_of(g, n);
+    struct product *p = &o.product;
+    struct work work = {.unit = 1};
+    if (is_empty(&o) || p->k.factor == 0)
+        return work;
+    work.ps = size_times(size_times(size_times(p->m, p->n), p->k), size_times(o.batch, (struct size){PS * LANES / g->width, 0}));
+    prepare(&o);
+    o.cut = choose_cut(&o, tail && tail_has_sums(tail));
+    work.count = o.cut == CUT_PRODUCTS ? o.batch : o.cut == CUT_ROWS ? p->m : p->n;
+    work.unit = o.cut == CUT_PRODUCTS ? 1 : o.cut == CUT_ROWS ? tile_rows(p) : lane_unit(&o);
+    return work;
+}
+
 static bool
 is_plain(const struct operation *o)
 {
@@ -374,13 +445,15 @@ matmul_takes_tail(struct gen *g, const struct node *n)
 void
 matmul_with_tail(struct gen *g, const struct node *n, const struct operands *o, struct tail *tail)
 {
-    struct operation op = operation_of(g, n);
+    struct operation op = operation_of(g, o->product);
     struct product *p = &op.product;
     p->x = o->factors[0];
     p->y = o->factors[1];
     p->memory = o->scratch;
     p->tail = tail;
     prepare(&op);
+    op.cut = choose_cut(&op, tail_has_sums(n));
+    set_part(&op, o->begin, o->end);
     emit_plain(p);
 }
 
@@ -404,10 +477,12 @@ emit_matmul(struct gen *g, const struct node *n, const struct operands *in)
     }
     struct size of_a = size_times(p->m, p->k), of_b = size_times(p->k, p->n), of_c = size_times(p->m, p->n);
     prepare(&o);
+    o.cut = choose_cut(&o, false);
+    set_part(&o, in->begin, in->end);
     struct product at = *p;
-    bool turned = p->x != in->in[0];
+    bool turned = p->x != in->in[0], products = in->begin && o.cut == CUT_PRODUCTS;
     struct loop l;
-    loop_begin(g, &l, whole(g, 0), size_value(g, o.batch), 1);
+    loop_begin(g, &l, products ? in->begin : whole(g, 0), products ? in->end : size_value(g, o.batch), 1);
     at.x = moved(p, p->x, l.index, turned ? of_b : of_a);
     at.y = moved(p, p->y, l.index, turned ? of_a : of_b);
     at.c = moved(p, p->c, l.index, of_c);

@@ -86,21 +86,11 @@ index_at(struct gen *g, LLVMValueRef base, const struct type *t, LLVMValueRef i)
     return emit_cast(g, e, ELEM_I64, load(g, e, element(g, base, e, i), 1, NULL), 1);
 }
 
-/* Branches to a new block if 0 <= |row| < |count|, else to the block that is returned. */
-static LLVMBasicBlockRef
-begin_if_inside(struct gen *g, LLVMValueRef row, LLVMValueRef count)
+/* Whether |row| is one of |count| rows. */
+static LLVMValueRef
+is_inside(struct gen *g, LLVMValueRef row, LLVMValueRef count)
 {
-    LLVMBasicBlockRef inside = block(g, "inside"), outside = block(g, "outside");
-    LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntULT, row, count, ""), inside, outside);
-    LLVMPositionBuilderAtEnd(g->b, inside);
-    return outside;
-}
-
-static void
-end_if(struct gen *g, LLVMBasicBlockRef outside)
-{
-    LLVMBuildBr(g->b, outside);
-    LLVMPositionBuilderAtEnd(g->b, outside);
+    return LLVMBuildICmp(g->b, LLVMIntULT, row, count, "");
 }
 
 /* The type of one row of a table. */
@@ -135,7 +125,7 @@ emit_gather(struct gen *g, const struct node *n, const struct operands *o)
     loop_begin(g, &l, whole(g, 0), size_value(g, count), 1);
     LLVMValueRef to = row_address(g, o->out[0], &row, l.index), at = index_at(g, o->in[1], index, l.index);
     zero_bytes(g, to, bytes);
-    LLVMBasicBlockRef outside = begin_if_inside(g, at, rows);
+    LLVMBasicBlockRef outside = begin_if(g, is_inside(g, at, rows));
     copy_nest(g, &row, dense(row_address(g, o->in[0], &row, at), &row), dense(to, &row));
     end_if(g, outside);
     loop_end(g, &l);
@@ -170,7 +160,7 @@ emit_scatter_add(struct gen *g, const struct node *n, const struct operands *o)
     struct loop l;
     loop_begin(g, &l, whole(g, 0), size_value(g, count), 1);
     LLVMValueRef at = index_at(g, o->in[0], index, l.index);
-    LLVMBasicBlockRef outside = begin_if_inside(g, at, rows);
+    LLVMBasicBlockRef outside = begin_if(g, is_inside(g, at, rows));
     add_row(g, &row, row_address(g, o->out[0], &row, at), row_address(g, o->in[1], &row, l.index));
     end_if(g, outside);
     loop_end(g, &l);
@@ -189,7 +179,7 @@ emit_one_hot(struct gen *g, const struct node *n, const struct operands *o)
     struct loop l;
     loop_begin(g, &l, whole(g, 0), size_value(g, count), 1);
     LLVMValueRef at = index_at(g, o->in[0], index, l.index);
-    LLVMBasicBlockRef outside = begin_if_inside(g, at, depth);
+    LLVMBasicBlockRef outside = begin_if(g, is_inside(g, at, depth));
     LLVMValueRef to = element(g, o->out[0], e, LLVMBuildNSWAdd(g->b, LLVMBuildNSWMul(g->b, l.index, depth, ""), at, ""));
     store(g, e, to, number(g, e, 1, 1, 1), 1, NULL);
     end_if(g, outside);

@@ -21,12 +21,6 @@ exchange(struct gen *g, LLVMValueRef *row, int size, int lanes)
     }
 }
 
-static LLVMValueRef
-least(struct gen *g, LLVMValueRef a, LLVMValueRef b)
-{
-    return LLVMBuildSelect(g->b, LLVMBuildICmp(g->b, LLVMIntSLT, a, b, ""), a, b, "");
-}
-
 /* A block of at most 8 by 8 (twice that is no faster: most machines have two ports that shuffle half registers), with masks.
  * Rows and columns that do not exist take the address of the last one. */
 static void

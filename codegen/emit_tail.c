@@ -32,8 +32,8 @@ two_strides(const struct array *a, const struct type *domain, struct size *row, 
     return true;
 }
 
-static int
-cost_of(const struct item *it)
+int
+item_cost(const struct item *it)
 {
     switch (it->op) {
     case OP_INPUT:
@@ -88,7 +88,7 @@ tail_fits(struct gen *g, const struct node *product, const struct node *n, int a
     for (int i = 0; i < gr.nitems; i++) {
         struct array a = {.elem = gr.items[i].elem};
         struct size row, column;
-        cost += cost_of(&gr.items[i]);
+        cost += item_cost(&gr.items[i]);
         if (gr.items[i].op != OP_INPUT)
             continue;
         array_dense(&a, gr.types[i], domain);
@@ -144,21 +144,31 @@ tail_new(struct gen *g, const struct node *n, const struct operands *o)
     return t;
 }
 
-/* Sums start from +0. */
-static void
-clear_sums(struct gen *g, struct tail *t)
+bool
+tail_has_sums(const struct node *tail)
 {
+    for (int i = 0; tail->op == OP_FUSED && i < tail->body->noutputs; i++)
+        if (op_info[tail->body->outputs[i].node->op].class == CLASS_REDUCE)
+            return true;
+    return false;
+}
+
+/* Sums of the columns from |begin| to |end| start from +0. */
+static void
+clear_sums(struct gen *g, struct tail *t, LLVMValueRef begin, LLVMValueRef end)
+{
+    LLVMValueRef count = LLVMBuildNSWSub(g->b, end, begin, "");
     for (int i = 0; i < t->group.noutputs; i++) {
         const struct output *o = &t->group.outputs[i];
-        struct size bytes = {(int64_t)elem_size((enum elem)o->type->elem), 0};
+        enum elem e = (enum elem)o->type->elem;
         if (o->reduce && o->address)
-            zero_bytes(g, o->address, size_value(g, size_times(size_span(o->type, 0, o->type->rank), bytes)));
+            zero_bytes(g, element(g, o->address, e, begin), LLVMBuildNSWMul(g->b, count, whole(g, (int64_t)elem_size(e)), ""));
     }
 }
 
 /* Sums become means. */
 static void
-finish_means(struct gen *g, struct tail *t)
+finish_means(struct gen *g, struct tail *t, LLVMValueRef begin, LLVMValueRef end)
 {
     for (int i = 0; i < t->group.noutputs; i++) {
         const struct output *o = &t->group.outputs[i];
@@ -168,10 +178,9 @@ finish_means(struct gen *g, struct tail *t)
         struct result r = {.reduce = OP_MEAN, .count = reduced_count(o, t->domain)};
         struct loop l;
         int lanes = g->masks ? g->width / (e == ELEM_F64 ? 2 : 1) : 1;
-        LLVMValueRef count = size_value(g, size_span(o->type, 0, o->type->rank));
-        loop_begin(g, &l, whole(g, 0), count, lanes);
+        loop_begin(g, &l, begin, end, lanes);
         LLVMValueRef at = element(g, o->address, e, l.index);
-        LLVMValueRef mask = lanes > 1 ? lanes_below(g, LLVMBuildNSWSub(g->b, count, l.index, ""), lanes) : NULL;
+        LLVMValueRef mask = lanes > 1 ? lanes_below(g, LLVMBuildNSWSub(g->b, end, l.index, ""), lanes) : NULL;
         store(g, e, at, reduce_finish(g, &r, e, load(g, e, at, lanes, mask), lanes), lanes, mask);
         loop_end(g, &l);
     }
@@ -263,7 +272,11 @@ void
 emit_tail(struct gen *g, const struct node *n, const struct operands *o)
 {
     struct tail *t = tail_new(g, n, o);
-    clear_sums(g, t);
-    matmul_with_tail(g, o->product, o, t);
-    finish_means(g, t);
+    const struct type *domain = t->domain;
+    bool parts = o->begin && tail_has_sums(n);
+    LLVMValueRef begin = parts ? o->begin : whole(g, 0);
+    LLVMValueRef end = parts ? o->end : size_value(g, size_of_dim(domain->dim[domain->rank - 1]));
+    clear_sums(g, t, begin, end);
+    matmul_with_tail(g, n, o, t);
+    finish_means(g, t, begin, end);
 }

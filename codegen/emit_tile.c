@@ -100,11 +100,20 @@ emit_tile(struct product *p, const struct piece *q, LLVMValueRef row, int rows)
             store(g, p->elem, c[r][v], acc[r][v], p->lanes, q->mask[v]);
 }
 
+int64_t
+tile_rows(const struct product *p)
+{
+    if (!size_constant(p->m))
+        return p->rows;
+    int64_t m = p->m.factor, tiles = (m + p->rows - 1) / p->rows;
+    return (m + tiles - 1) / tiles;
+}
+
 static void
-tile_loop(struct product *p, const struct piece *q, LLVMValueRef start, LLVMValueRef bound, int rows)
+tile_loop(struct product *p, const struct piece *q, LLVMValueRef begin, LLVMValueRef end, int rows)
 {
     struct loop l;
-    loop_begin(p->g, &l, start, bound, rows);
+    loop_begin_guarded(p->g, &l, begin, end, rows);
     emit_tile(p, q, l.index, rows);
     loop_end(p->g, &l);
 }
@@ -113,12 +122,15 @@ tile_loop(struct product *p, const struct piece *q, LLVMValueRef start, LLVMValu
 static void
 constant_rows(struct product *p, const struct piece *q)
 {
-    int64_t m = p->m.factor, tiles = (m + p->rows - 1) / p->rows;
-    int rows = (int)((m + tiles - 1) / tiles);
-    int64_t full = m - m % rows;
-    tile_loop(p, q, whole(p->g, 0), whole(p->g, full), rows);
-    if (full < m)
-        emit_tile(p, q, whole(p->g, full), (int)(m - full));
+    struct gen *g = p->g;
+    int rows = (int)tile_rows(p);
+    int64_t m = p->m.factor, full = m - m % rows;
+    tile_loop(p, q, p->row_begin, least(g, p->row_end, whole(g, full)), rows);
+    if (full == m)
+        return;
+    LLVMBasicBlockRef other = begin_if(g, LLVMBuildICmp(g->b, LLVMIntSGT, p->row_end, whole(g, full), ""));
+    emit_tile(p, q, whole(g, full), (int)(m - full));
+    end_if(g, other);
 }
 
 /* A number of rows that the call brings. Where nothing forbids it the last tile overlaps the one before: it computes the
@@ -127,29 +139,27 @@ static void
 runtime_rows(struct product *p, const struct piece *q)
 {
     struct gen *g = p->g;
-    LLVMValueRef m = size_value(g, p->m), rows = whole(g, p->rows);
-    struct loop l;
+    LLVMValueRef rows = whole(g, p->rows), begin = p->row_begin, end = p->row_end;
+    LLVMValueRef m = LLVMBuildNSWSub(g->b, end, begin, "");
     if (!p->whole_chains || p->tail) {
-        LLVMValueRef full = LLVMBuildSub(g->b, m, LLVMBuildSRem(g->b, m, rows, ""), "");
-        loop_begin_guarded(g, &l, whole(g, 0), full, p->rows);
-        emit_tile(p, q, l.index, p->rows);
-        loop_end(g, &l);
-        loop_begin_guarded(g, &l, full, m, 1);
-        emit_tile(p, q, l.index, 1);
-        loop_end(g, &l);
+        LLVMValueRef full = LLVMBuildSub(g->b, end, LLVMBuildSRem(g->b, m, rows, ""), "");
+        tile_loop(p, q, begin, full, p->rows);
+        tile_loop(p, q, full, end, 1);
         return;
     }
+    struct loop l;
     LLVMBasicBlockRef many = block(g, "many"), few = block(g, "few"), done = block(g, "done");
     LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntSGE, m, rows, ""), many, few);
     LLVMPositionBuilderAtEnd(g->b, many);
-    LLVMValueRef last = LLVMBuildNSWSub(g->b, m, rows, "");
-    loop_begin(g, &l, whole(g, 0), m, p->rows);
-    LLVMValueRef over = LLVMBuildICmp(g->b, LLVMIntSGT, l.index, last, "");
-    emit_tile(p, q, LLVMBuildSelect(g->b, over, last, l.index, ""), p->rows);
+    LLVMValueRef last = LLVMBuildNSWSub(g->b, end, rows, "");
+    loop_begin(g, &l, begin, end, p->rows);
+    emit_tile(p, q, least(g, last, l.index), p->rows);
     loop_end(g, &l);
     LLVMBuildBr(g->b, done);
     LLVMPositionBuilderAtEnd(g->b, few);
-    tile_loop(p, q, whole(g, 0), m, 1);
+    loop_begin(g, &l, begin, end, 1);
+    emit_tile(p, q, l.index, 1);
+    loop_end(g, &l);
     LLVMBuildBr(g->b, done);
     LLVMPositionBuilderAtEnd(g->b, done);
 }
@@ -167,7 +177,7 @@ emit_rows(struct product *p, const struct piece *q)
 
 /* Columns of a at a time; rows in the lanes, half registers, since most machines have two ports that shuffle those;
  * registers of rows. */
-enum { QUAD = 4, LANES = 8, GROUPS = 4 };
+enum { QUAD = 4, LANES = 8, GROUPS = COLUMN_ROWS / LANES };
 
 /* Columns k .. k + 3 of 8 rows from |address| on, a row a lane: the rows 4 l + e are put into half l of register e, and
  * each half is transposed. */
@@ -235,7 +245,7 @@ column_rows(struct product *p, LLVMValueRef row, int groups)
               LANES, NULL);
 }
 
-/* Tiles of |groups| registers, the last of which overlaps the one before, if there are that many rows; the block that is
+/* Tiles of |groups| registers, the last of which overlaps the one before, if there are that many of the |n| rows; the block that is
  * returned is where fewer go, the builder stands where it goes on. */
 static LLVMBasicBlockRef
 column_tiles(struct product *p, LLVMValueRef n, int groups, LLVMBasicBlockRef done)
@@ -245,11 +255,10 @@ column_tiles(struct product *p, LLVMValueRef n, int groups, LLVMBasicBlockRef do
     LLVMBasicBlockRef many = block(g, "many"), fewer = block(g, "fewer");
     LLVMBuildCondBr(g->b, LLVMBuildICmp(g->b, LLVMIntSGE, n, whole(g, rows), ""), many, fewer);
     LLVMPositionBuilderAtEnd(g->b, many);
-    LLVMValueRef last = LLVMBuildNSWSub(g->b, n, whole(g, rows), "");
+    LLVMValueRef last = LLVMBuildNSWSub(g->b, p->lane_end, whole(g, rows), "");
     struct loop l;
-    loop_begin(g, &l, whole(g, 0), n, rows);
-    LLVMValueRef over = LLVMBuildICmp(g->b, LLVMIntSGT, l.index, last, "");
-    column_rows(p, LLVMBuildSelect(g->b, over, last, l.index, ""), groups);
+    loop_begin(g, &l, p->lane_begin, p->lane_end, rows);
+    column_rows(p, least(g, last, l.index), groups);
     loop_end(g, &l);
     LLVMBuildBr(g->b, done);
     LLVMPositionBuilderAtEnd(g->b, fewer);
@@ -260,7 +269,7 @@ void
 emit_column(struct product *p)
 {
     struct gen *g = p->g;
-    LLVMValueRef n = size_value(g, p->n);
+    LLVMValueRef n = LLVMBuildNSWSub(g->b, p->lane_end, p->lane_begin, "");
     LLVMBasicBlockRef done = block(g, "done");
     for (int groups = GROUPS; groups; groups /= GROUPS)
         column_tiles(p, n, groups, done);
@@ -272,7 +281,7 @@ emit_column(struct product *p)
     one.whole_chains = true;
     struct piece q = {.vectors = 1};
     struct loop l;
-    loop_begin(g, &l, whole(g, 0), n, 1);
+    loop_begin(g, &l, p->lane_begin, p->lane_end, 1);
     q.lane = l.index;
     emit_tile(&one, &q, whole(g, 0), 1);
     loop_end(g, &l);

@@ -27,4 +27,6 @@ void output_array(struct array *a, const struct output *o, const struct type *do
 struct size reduced_count(const struct output *o, const struct type *domain);
 /* Sets `needed` of the items that the outputs with an address need. */
 void group_mark(struct group *gr);
+/* emit_tail.c: about how many instructions an item takes. */
+int item_cost(const struct item *it);
 #endif

@@ -144,7 +144,7 @@ static bool
 has_random(const struct nest *n)
 {
     for (int i = 0; i < n->nitems; i++)
-        if (n->items[i].stream && n->items[i].needed)
+        if (n->items[i].op == OP_RANDOM_UNIFORM && n->items[i].needed)
             return true;
     return false;
 }
@@ -369,22 +369,23 @@ static void
 vector_loop(struct gen *g, struct nest *n, int level)
 {
     struct size size = loop_size(n, level);
-    LLVMValueRef bound = n->bound[level];
+    LLVMValueRef start = n->start[level], bound = n->bound[level];
     n->now = n->lanes;
     if (size.factor % n->lanes == 0) {
-        out_loop(g, n, level, whole(g, 0), bound, n->lanes, false);
+        out_loop(g, n, level, start, bound, n->lanes, false);
     } else if (g->masks) {
         struct loop l;
-        loop_begin(g, &l, whole(g, 0), bound, n->lanes);
+        loop_begin(g, &l, start, bound, n->lanes);
         mask_turn(g, n, level, l.index);
         n->index[level] = l.index;
         inside(g, n, level);
         loop_end(g, &l);
         n->mask = NULL;
     } else {
+        /* Parts begin at whole turns. lanes_for: of all there is at least one full turn, and a rest. */
         LLVMValueRef full = LLVMBuildAnd(g->b, bound, whole(g, -n->lanes), "");
-        bool certain = size_constant(size); /* lanes_for: at least one full turn, and a rest */
-        out_loop(g, n, level, whole(g, 0), full, n->lanes, !certain);
+        bool certain = size_constant(size) && !(level == 1 && n->begin);
+        out_loop(g, n, level, start, full, n->lanes, !certain);
         n->now = 1;
         out_loop(g, n, level, full, bound, 1, !certain);
     }
@@ -495,7 +496,7 @@ loop(struct gen *g, struct nest *n, int level)
     else if (level == n->vector_loop)
         vector_loop(g, n, level);
     else
-        out_loop(g, n, level, whole(g, 0), n->bound[level], 1, false);
+        out_loop(g, n, level, n->start[level], n->bound[level], 1, false);
 }
 
 /* Nothing is read: the results are empty, or the start values of their reductions. */
@@ -522,24 +523,46 @@ drop_reduced(struct nest *n)
     n->empty = true;
 }
 
-void
-nest_emit(struct gen *g, struct nest *n)
+/* Decides on the loops. False if there are no results. */
+static bool
+choose_loops(struct gen *g, struct nest *n)
 {
     bool no_results;
     if (is_empty(n, &no_results)) {
         if (no_results)
-            return;
+            return false;
         drop_reduced(n);
     }
     simplify(n);
     order_loops(n);
     nest_mark(n);
     choose_vector(g, n);
+    return true;
+}
+
+struct work
+nest_work(struct gen *g, struct nest *n)
+{
+    struct work work = {.unit = 1};
+    if (!choose_loops(g, n) || !n->out_loops)
+        return work;
+    work.count = loop_size(n, 1);
+    work.unit = n->vector_loop == 1 ? n->lanes : 1;
+    return work;
+}
+
+void
+nest_emit(struct gen *g, struct nest *n)
+{
+    if (!choose_loops(g, n))
+        return;
     place_items(n);
     for (int a = 0; a < n->narrays; a++)
         n->arrays[a].at[0] = n->arrays[a].is_index ? whole(g, 0) : n->arrays[a].base;
-    for (int l = 1; l <= n->nloops; l++)
-        n->bound[l] = size_value(g, loop_size(n, l));
+    for (int l = 1; l <= n->nloops; l++) {
+        n->start[l] = l == 1 && n->begin ? n->begin : whole(g, 0);
+        n->bound[l] = l == 1 && n->begin ? n->end : size_value(g, loop_size(n, l));
+    }
     n->now = 1;
     n->mask = NULL;
     inside(g, n, 0);

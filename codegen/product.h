@@ -26,6 +26,8 @@ struct product {
     LLVMValueRef first, length;         /* of k, in the block that is being emitted */
     bool whole_chains;                  /* there is one block */
     bool prefetch;                      /* Y's rows ahead of their use */
+    LLVMValueRef row_begin, row_end;    /* the rows and lanes of c that are computed */
+    LLVMValueRef lane_begin, lane_end;
     struct tail *tail;                  /* NULL: none */
 };
 
@@ -38,8 +40,6 @@ struct piece {
 
 LLVMValueRef times(struct gen *g, LLVMValueRef index, struct size stride);
 LLVMValueRef moved(struct product *p, LLVMValueRef base, LLVMValueRef index, struct size stride);
-/* The elements of |s| for the greatest number of rows: what kernels are chosen for. */
-int64_t likely(const struct gen *g, struct size s);
 /* Registers of the machine, and how many of them hold a tile's accumulators. */
 int registers(const struct gen *g);
 int accumulators(const struct gen *g);
@@ -58,7 +58,8 @@ void emit_big(struct product *p);
 /* emit_tile.c */
 void emit_tile(struct product *p, const struct piece *q, LLVMValueRef row, int rows);
 void emit_rows(struct product *p, const struct piece *q);
-/* c of one column: a row a lane. */
+/* c of one column: a row a lane, at most COLUMN_ROWS at a time. */
+enum { COLUMN_ROWS = 32 };
 void emit_column(struct product *p);
 
 /* emit_pack.c: to[c * to_row + r] = from[r * from_row + c]. */
@@ -70,7 +71,12 @@ void fill_panel(struct product *p, const struct piece *q, LLVMValueRef count);
 /* emit_tail.c: what is done to a tile before it is stored. */
 void tail_tile(struct product *p, const struct piece *q, LLVMValueRef row, int rows,
                LLVMValueRef acc[ROWS_MAX][VECTORS_MAX]);
-/* emit_matmul.c: whether the product |n| is made of tiles that are complete at once; its code with |tail|. */
+/* emit_matmul.c: whether the product |n| is made of tiles that are complete at once; the code of o->product with |tail|, that
+ * of node |n|. */
 bool matmul_takes_tail(struct gen *g, const struct node *n);
 void matmul_with_tail(struct gen *g, const struct node *n, const struct operands *o, struct tail *tail);
+/* emit_tile.c: how many rows belong together: a tile's. */
+int64_t tile_rows(const struct product *p);
+/* emit_tail.c: whether |tail| has sums over the rows. */
+bool tail_has_sums(const struct node *tail);
 #endif

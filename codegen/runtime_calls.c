@@ -46,3 +46,33 @@ code_scratch(struct kernel_context *k, int64_t bytes)
 {
     return kernel_scratch(k, (size_t)bytes);
 }
+
+struct parts {
+    code_part_fn *fn;
+    const void *context;
+    char *scratch;
+    size_t scratch_each;
+    int64_t count, unit;
+};
+
+static void
+run_part(void *context, int part, int parts)
+{
+    const struct parts *p = context;
+    int64_t units = (p->count + p->unit - 1) / p->unit;
+    int64_t begin = threads_begin(units, part, parts) * p->unit, end = threads_begin(units, part + 1, parts) * p->unit;
+    void *scratch = p->scratch ? p->scratch + (size_t)part * p->scratch_each : NULL;
+    p->fn(p->context, scratch, begin, end < p->count ? end : p->count);
+}
+
+int32_t
+code_parts(struct kernel_context *k, code_part_fn *fn, const void *context, int64_t scratch, int64_t count, int64_t unit,
+           int64_t ps)
+{
+    struct parts p = {fn, context, NULL, round64((size_t)scratch), count, unit};
+    /* For all threads at once: a later call with more rows shall not allocate. */
+    if (scratch && !(p.scratch = kernel_scratch(k, (size_t)threads_count(k->threads) * p.scratch_each)))
+        return 0;
+    threads_run(k->threads, threads_parts(k->threads, (double)ps / 1000, (count + unit - 1) / unit), run_part, &p);
+    return 1;
+}

@@ -22,4 +22,10 @@ int32_t code_kernel(const struct code_node *n, int64_t rows, const void *a, cons
                     struct kernel_context *k);
 /* |bytes| of the context's scratch memory, aligned to 64; NULL if memory is short. */
 void *code_scratch(struct kernel_context *k, int64_t bytes);
+/* Places [begin, end) of a kernel's work, on operands whose addresses |context| holds, with scratch memory of its own. */
+typedef void code_part_fn(const void *context, void *scratch, int64_t begin, int64_t end);
+/* Runs |fn| on all |count| places, in the context's threads if it takes long enough: |ps| picoseconds. Parts begin at multiples of |unit|;
+ * each has |scratch| bytes. */
+int32_t code_parts(struct kernel_context *k, code_part_fn *fn, const void *context, int64_t scratch, int64_t count,
+                   int64_t unit, int64_t ps);
 #endif

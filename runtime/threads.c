@@ -20,8 +20,6 @@ enum {
     PATIENCE = 8000,        /* looks at a part that another thread has, before the caller gives its processor away */
     STACK = 1 << 19
 };
-/* A part of less is not worth the call of a thread, which takes one to three microseconds: with 10 us to do it gains, on a busy machine too. */
-static const double PART_NS = 10000;
 
 struct slot {
     _Alignas(64) _Atomic uint64_t posted;   /* 2 * job + 1: to be taken; 2 * job: taken */
@@ -75,7 +73,7 @@ threads_new(int count)
     if (!t)
         return NULL;
     t->count = count;
-    t->least = PART_NS;
+    t->least = THREADS_PART_NS;
     t->started = false;
     t->job = 0;
     t->fn = NULL;

@@ -5,7 +5,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { THREADS_MAX = 64 };
+enum {
+    THREADS_MAX = 64,
+    THREADS_PART_NS = 10000 /* a part of less is not worth the call of a thread, which takes one to three microseconds: with this much to do it gains, on a
+                             * busy machine too */
+};
 
 struct threads;
 /* Part |part| of |parts|. It neither allocates nor fails; memory that it needs is its caller's. */
@@ -26,7 +30,7 @@ int threads_count(const struct threads *t);
  * other thread has begun meanwhile. Called by one thread at a time, and never by a part. Each thread is between float_enter and float_leave. */
 void threads_run(struct threads *t, int parts, threads_fn *fn, void *context);
 
-/* From now on a part is worth a thread if it takes |ns| nanoseconds; tests set 0. */
+/* From now on a part is worth a thread if it takes |ns| nanoseconds, and not THREADS_PART_NS; tests set 0. */
 void threads_least(struct threads *t, double ns);
 
 /* In how many parts to cut work that takes about |ns| nanoseconds and consists of |units| pieces: a part is worth the call of a thread. */

@@ -270,7 +270,8 @@ output_data(const struct node *n, void *arena, void *const *inputs, const struct
 static void
 check_code(struct trial *t, const struct graph *g, const struct codegen *codegen, int width)
 {
-    struct code_options options = {.vector_width = width};
+    struct threads *threads = some_threads(t);
+    struct code_options options = {.vector_width = width, .cut_small = threads_count(threads) > 1};
     snprintf(t->what + strlen(t->what), sizeof t->what - strlen(t->what), ", machine code of width %d", width);
     struct code *code = code_compile(codegen, &(struct code_graphs){.graph = &g, .count = 1}, &options, &t->diag);
     cr_assert(code, WHERE "%s\n%s", WHERE_ARGS(t), trouble(t), graph_text(g, g->arena, false));
@@ -282,7 +283,7 @@ check_code(struct trial *t, const struct graph *g, const struct codegen *codegen
     struct type bytes = {.elem = ELEM_U8, .rank = 1, .dim = {g->arena_bytes}};
     for (int i = 0; i < BATCHES; i++) {
         struct tensor arena = tensor_new(&bytes);
-        struct kernel_context kernels = {.rows = t->batch[i].rows};
+        struct kernel_context kernels = {.rows = t->batch[i].rows, .threads = threads};
         fill_vars(t);
         struct code_args args = {arena.data, t->inputs, vars, t->batch[i].rows, &kernels};
         cr_assert(code_function(code, 0)(&args), "out of memory");
@@ -299,6 +300,7 @@ check_code(struct trial *t, const struct graph *g, const struct codegen *codegen
     free(vars);
     free(outputs);
     code_free(code);
+    threads_free(threads);
 }
 
 static void
