@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define PARITY NNC_SOURCE_DIR "/tests/parity/"
+#define SHARED NNC_SOURCE_DIR "/../shared/"
 
 TestSuite(parity, .timeout = 300);
 
@@ -131,13 +132,13 @@ expect_losses(const struct run *r, const char *folder, const char *name)
 }
 
 static void
-train_as_framework(const char *folder, const char *name, const char *initial, const char *options, int steps)
+train_as_framework(const char *folder, const char *name, const char *initial, const char *data, const char *options, int steps)
 {
     struct run r;
     run_init(&r);
-    cr_assert_eq(run_nnc(&r, "train " PARITY "%s/%s.nn --mode graph --quiet --epochs 0 --save start.safetensors", folder, name), 0, "%s", r.text);
+    cr_assert_eq(run_nnc(&r, "train " PARITY "%s/%s.nn --mode graph --quiet --epochs 0 %s --save start.safetensors", folder, name, data), 0, "%s", r.text);
     expect_same_weights(&r, "start.safetensors", initial, name);
-    cr_assert_eq(run_nnc(&r, "train " PARITY "%s/%s.nn --mode graph --quiet %s --steps s.csv", folder, name, options), 0, "%s", r.text);
+    cr_assert_eq(run_nnc(&r, "train " PARITY "%s/%s.nn --mode graph --quiet %s %s --steps s.csv", folder, name, data, options), 0, "%s", r.text);
     cr_expect_eq(expect_losses(&r, folder, name), steps, "%s/%s", folder, name);
     run_end(&r);
 }
@@ -156,7 +157,7 @@ train_all(const char *folder, int cases)
         if (length < 4 || length > sizeof name || strcmp(e->d_name + length - 3, ".nn"))
             continue;
         snprintf(name, sizeof name, "%.*s", (int)length - 3, e->d_name);
-        train_as_framework(folder, name, path, "", 30);
+        train_as_framework(folder, name, path, "", "", 30);
         n++;
     }
     closedir(d);
@@ -167,8 +168,17 @@ Test(parity, optimizers_keras) { train_all("optimizers-keras", 24); }
 Test(parity, optimizers_torch) { train_all("optimizers-torch", 24); }
 
 /* One epoch has 219 steps, of which the framework's table holds the first 200. */
-Test(parity, sine_keras) { train_as_framework("sine-keras", "sine", PARITY "init_sine_keras.safetensors", "--epochs 1", 200); }
-Test(parity, sine_torch) { train_as_framework("sine-torch", "sine", PARITY "init_sine_torch.safetensors", "--epochs 1", 200); }
+Test(parity, sine_keras) { train_as_framework("sine-keras", "sine", PARITY "init_sine_keras.safetensors", "", "--epochs 1", 200); }
+Test(parity, sine_torch) { train_as_framework("sine-torch", "sine", PARITY "init_sine_torch.safetensors", "", "--epochs 1", 200); }
+
+/* Three epochs on MNIST's test images, which are not kept here, nor the initial weights. After 240 steps a row lies within 5e-6 of a kink of relu: losses
+ * stay those of PyTorch only where the gradient of log_softmax is rounded as there. */
+Test(parity, digits_torch, .timeout = 600)
+{
+    if (access(SHARED "data/mnist-t10k-images-idx3-ubyte.gz", R_OK) || access(SHARED "reference/digits-torch/init.safetensors", R_OK))
+        cr_skip_test("no " SHARED "data");
+    train_as_framework("digits-torch", "digits", SHARED "reference/digits-torch/init.safetensors", "--data " SHARED "data", "", 750);
+}
 
 /* -- initialisers of the prelude ---------------------------------------------------------------------------------------------- */
 
