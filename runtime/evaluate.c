@@ -134,6 +134,7 @@ evaluate_set(const struct model_info *model, const struct program *program, cons
     if (!prepare(model, set, batch, want, e, diag))
         return false;
     unsigned before = float_enter();
+    int errors = diag->errors;
     double loss = NAN;
     bool done = run_batches(model, program, set, batch, numbers, e, &loss);
     e->loss = want & EVALUATE_LOSS && model->has_loss ? number_round(model->loss_elem, loss) : NAN;
@@ -142,7 +143,7 @@ evaluate_set(const struct model_info *model, const struct program *program, cons
     for (int i = 0; done && e->metrics && i < model->nmetrics; i++)
         e->metrics[i] = number_round(model->metric_elems ? model->metric_elems[i] : ELEM_F32, e->metrics[i]);
     float_leave(before);
-    return done;
+    return done || diag->errors > errors || short_of_memory(diag);
 }
 
 void

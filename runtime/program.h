@@ -17,7 +17,7 @@ struct step_numbers {
 struct program {
     void *self;
     /* One training step on |rows| rows. Stores the loss of the weights before the step. Updates the variables. Returns
-     * false and reports if it cannot (memory). A loss that is not finite is no failure: the caller sees it. */
+     * false if it cannot: after a report, or without one where memory was short. A loss that is not finite is no failure: the caller sees it. */
     bool (*train_step)(void *self, void *const *inputs, int64_t rows, const struct step_numbers *numbers, double *out_loss);
     /* Evaluation without updates: stores the loss (if the model has one) and, for each evaluation output, a pointer to its
      * value, which lies in the program and is valid until its next call. */

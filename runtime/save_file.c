@@ -1,7 +1,10 @@
 #define _GNU_SOURCE /* asprintf, fallocate */
 #include "runtime/save_file.h"
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +77,34 @@ save_file_probe(const char *path, int64_t bytes, struct diag *diag)
     int error = f.error;
     save_file_abandon(&f);
     return !error || report(path, error, diag);
+}
+
+/* The number behind NAME.tmp. of a file of that folder, if its process is gone; else 0. */
+static pid_t
+dead_owner(const char *file, const char *name)
+{
+    size_t n = strlen(name);
+    char *end;
+    if (strncmp(file, name, n) || strncmp(file + n, ".tmp.", 5))
+        return 0;
+    errno = 0;
+    long pid = strtol(file + n + 5, &end, 10);
+    bool gone = end > file + n + 5 && !*end && !errno && pid > 0 && pid <= INT_MAX && kill((pid_t)pid, 0) && errno == ESRCH;
+    return gone ? (pid_t)pid : 0;
+}
+
+void
+save_file_sweep(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    char *folder = folder_of(path);
+    DIR *d = folder ? opendir(folder) : NULL;
+    for (struct dirent *e; d && (e = readdir(d));)
+        if (dead_owner(e->d_name, name))
+            unlinkat(dirfd(d), e->d_name, 0);
+    if (d)
+        closedir(d);
+    free(folder);
 }
 
 bool
@@ -203,7 +234,8 @@ save_file_lock(struct save_lock *lock, const char *path, struct diag *diag)
     if (lock->fd < 0) {
         free(lock->name);
         lock->name = NULL;
-    }
+    } else
+        save_file_sweep(path);
     return lock->name;
 }
 

@@ -17,6 +17,9 @@ struct save_lock {
     int fd;
 };
 
+/* Removes PATH.tmp.PID of processes that are gone: killed while they saved. */
+void save_file_sweep(const char *path);
+
 /* Looks, before long work, whether PATH can be written: that it is a regular file or nothing, that it and its folder are
  * writable, and that |bytes| bytes have room. Leaves nothing behind. Reports (exit 3) and returns false if not. */
 bool save_file_probe(const char *path, int64_t bytes, struct diag *diag);
@@ -31,7 +34,7 @@ bool save_file_commit(struct save_file *f, bool keep, struct diag *diag);
 void save_file_abandon(struct save_file *f);
 
 /* Takes PATH.lock, so that no two processes save to one path; reports the other's number (exit 3) and returns false if it is
- * taken. The lock dies with the process. */
+ * taken. The lock dies with the process, and what it left is taken over and removed. */
 bool save_file_lock(struct save_lock *lock, const char *path, struct diag *diag);
 /* Does nothing for a zeroed lock. */
 void save_file_unlock(struct save_lock *lock);

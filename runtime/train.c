@@ -512,12 +512,12 @@ clean_up(struct training *t)
     save_file_unlock(&t->lock);
 }
 
-/* Failures are reported where they are met; a program that fails without a word is at fault itself. */
+/* Failures are reported where they are met; a program that fails without a word was short of memory. */
 static int
 failure(struct training *t, int errors_before)
 {
     if (t->diag->errors == errors_before)
-        diag_report(t->diag, INTERNAL, (struct place){0}, "the program failed without a report");
+        short_of_memory(t);
     return t->diag->status;
 }
 

@@ -249,6 +249,7 @@ npy_write(const char *path, const struct tensor *t, struct diag *diag)
     head[n++] = '\n';
     const unsigned char version[4] = {1, 0, (unsigned char)n, (unsigned char)(n >> 8)};
     struct save_file f;
+    save_file_sweep(path);
     if (!save_file_begin(&f, path, diag))
         return false;
     save_file_write(&f, magic, sizeof magic);

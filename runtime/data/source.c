@@ -74,7 +74,7 @@ open_regular(const char *name, struct stat *out, struct diag *diag)
 {
     int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a pipe without a writer must not block */
     if (fd < 0 || fstat(fd, out)) {
-        fail_reading(name, strerror(errno), diag);
+        fail_reading(name, errno == ENXIO ? "a socket" : strerror(errno), diag);
         if (fd >= 0)
             close(fd);
         return -1;

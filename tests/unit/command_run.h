@@ -4,8 +4,14 @@
 #define NNC_TESTS_UNIT_COMMAND_RUN_H
 #include "tests/unit/golden_text.h"
 #include "tests/unit/linear_program.h"
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 static const char model_text[] =
@@ -42,7 +48,12 @@ put_model(const char *path, const char *hidden, const char *optimizer, const cha
 struct run {
     const char *out, *mode;         /* the standard output; graph unless said */
     rlim_t file_limit, memory_limit;
-    bool no_home;
+    rlim_t process_limit;
+    bool no_home;                   /* HOME, TZ and caches unset, variables of libraries odd */
+    bool no_folder;                 /* the working folder is deleted */
+    bool no_code;                   /* the system forbids memory that is executed */
+    bool no_reader;                 /* the standard output is a pipe that nobody reads */
+    const char *in;                 /* the standard input */
     int signal;                     /* sent once |until| exists */
     int again;                      /* how often it is sent after that */
     const char *until;
@@ -50,10 +61,32 @@ struct run {
 
 static struct { int status; char *err, *out; } last;
 
+/* From now on pages cannot be made executable, as where the system's policy says so; false if that cannot be had here. */
+static inline bool
+forbid_code(void)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_mprotect, 0, 3),
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+        BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EACCES),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
+    return !prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) && !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
 static inline void
 child(const struct run *r, char **words)
 {
-    int out = open(r->out ? r->out : "OUT", O_WRONLY | O_CREAT | O_TRUNC, 0666), err = open("ERR", O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    int pipe_ends[2], out = open(r->out ? r->out : "OUT", O_WRONLY | O_CREAT | O_TRUNC, 0666), err = open("ERR", O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    if (r->no_reader && !pipe(pipe_ends)) {
+        close(pipe_ends[0]);
+        out = pipe_ends[1];
+    }
+    if (r->in)
+        dup2(open(r->in, O_RDONLY), 0);
     dup2(out, 1);
     dup2(err, 2);
     for (int s = 1; s < 16; s++)
@@ -62,13 +95,23 @@ child(const struct run *r, char **words)
         setrlimit(RLIMIT_FSIZE, &(struct rlimit){r->file_limit, r->file_limit});
     if (r->memory_limit)
         setrlimit(RLIMIT_AS, &(struct rlimit){r->memory_limit, r->memory_limit});
+    if (r->process_limit)
+        setrlimit(RLIMIT_NPROC, &(struct rlimit){r->process_limit, r->process_limit});
     setenv("XDG_CACHE_HOME", scratch_folder, 1);
     if (r->no_home) {
         unsetenv("HOME");
         unsetenv("XDG_CACHE_HOME");
         unsetenv("TZ");
         setenv("OMP_NUM_THREADS", "what", 1);
+        setenv("OPENBLAS_NUM_THREADS", "-3", 1);
+        setenv("MALLOC_ARENA_MAX", "1", 1);
+        setenv("MALLOC_PERTURB_", "165", 1);
+        setenv("LC_ALL", "de_DE.UTF-8", 1);
     }
+    if (r->no_folder && (mkdir("gone", 0777) || chdir("gone") || rmdir("../gone")))
+        _exit(98);
+    if (r->no_code && !forbid_code())
+        _exit(97);
     execv(NNC_PROGRAM, words);
     _exit(99);
 }
@@ -105,6 +148,20 @@ static inline int
 nnc(const char *line)
 {
     return nnc_in(&(struct run){0}, line);
+}
+
+/* Each number that stands behind |word| in |text| becomes |sign|. */
+static inline void
+hide_number(char *text, const char *word, const char *sign)
+{
+    for (char *at = text; (at = strstr(at, word));) {
+        at += strlen(word);
+        size_t n = strspn(at, "0123456789");
+        if (!n || strlen(sign) > n)
+            continue;
+        memcpy(at, sign, strlen(sign));
+        memmove(at + strlen(sign), at + n, strlen(at + n) + 1);
+    }
 }
 
 /* |line|, which fails with |status|, says what tests/golden/commands/NAME.txt holds. Numbers of processes read PID. */

@@ -2,7 +2,11 @@
  * (tests/golden/commands), and what a training leaves. */
 #define _GNU_SOURCE
 #include "runtime/save_file.h"
+#include "runtime/kernels.h"
 #include "tests/unit/command_run.h"
+#include <fenv.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 TestSuite(commands, .init = scratch_enter, .fini = scratch_leave, .timeout = 120);
 
@@ -170,10 +174,83 @@ Test(commands, inputs_of_another_shape_row_66)
     cr_expect(access("p.npy", F_OK));
 }
 
-Test(commands, the_machine_fails_rows_68_69_74)
+/* A model whose data are |expression|. */
+static void
+put_data(const char *expression)
+{
+    char *text;
+    cr_assert(asprintf(&text,
+        "data {\n    train x = %s\n}\nmodel m {\n    input x: f32[N, 2]\n    output p = x\n}\n", expression) > 0);
+    file_put("d.nn", text, strlen(text));
+    free(text);
+}
+
+Test(commands, data_that_are_no_files_row_48)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "socket"};
+    int s = socket(AF_UNIX, SOCK_STREAM, 0);
+    cr_assert(s >= 0 && !syscall(SYS_bind, s, &name, sizeof name) && !mkfifo("fifo", 0666) && !mkdir("dir", 0777));
+    static const struct { const char *name, *data; } cases[] = {
+        {"48_fifo", "csv(\"fifo\").columns(0:2)"}, {"48_socket", "csv(\"socket\").columns(0:2)"},
+        {"48_directory", "npy(\"dir\")"}, {"48_stdin", "csv(\"/dev/stdin\").columns(0:2)"}, {"48_zip", "npz(\"fifo\", \"x\")"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put_data(cases[i].data);
+        expect(cases[i].name, &(struct run){.in = "/dev/null"}, 1, "predict d.nn --on train --output p=p.npy");
+    }
+    close(s);
+}
+
+Test(commands, more_threads_than_there_are_row_63)
+{
+    begin(NULL);
+    cr_assert_eq(nnc("train m.nn --threads 1000000 --save a.safetensors"), 0, "%s", last.err);
+    hide_number(last.err, "it takes ", "N");
+    golden_compare(NNC_SOURCE_DIR "/tests/golden/commands/63_threads.txt", last.err);
+    cr_expect(files_equal("w.safetensors", "a.safetensors"));
+}
+
+/* The code of the machine is made before the first step here, so that its lack is met at once. */
+Test(commands, code_that_is_forbidden_row_71)
+{
+    begin(NULL);
+    struct run r = {.no_code = true, .mode = "jit"};
+    expect("71_code", &r, 3, "train m.nn --vector-width 8 --save a.safetensors");
+    expect("71_code_waiting", &r, 3, "train m.nn --save a.safetensors");
+    cr_expect(access("a.safetensors", F_OK));
+    cr_expect_eq(nnc_in(&(struct run){.no_code = true, .mode = "eager"}, "train m.nn --save a.safetensors"), 0, "%s", last.err);
+    cr_expect(files_equal("w.safetensors", "a.safetensors"));
+}
+
+/* A host program may have any state: within, numbers are rounded to nearest and no value is subnormal; then the host's holds again. */
+Test(commands, the_state_of_a_host_program_row_72)
+{
+    volatile float tiny = 1e-38f, third = 3;
+    int before = fegetround();
+    cr_assert(!fesetround(FE_DOWNWARD));
+    volatile float down = 1 / third;
+    unsigned state = float_enter();
+    volatile float within = 1 / third, flushed = tiny / 4;
+    float_leave(state);
+    volatile float after = 1 / third, kept = tiny / 4;
+    int now = fegetround();
+    fesetround(before);
+    cr_expect(down < within && after == down && now == FE_DOWNWARD);
+    cr_expect(flushed == 0 && kept != 0);
+}
+
+Test(commands, the_machine_fails_rows_68_69_73_74)
 {
     begin(NULL);
     expect("68_full", &(struct run){.out = "/dev/full"}, 3, "eval m.nn --weights w.safetensors");
+    cr_expect_eq(nnc_in(&(struct run){.no_reader = true}, "dump m.nn --stage graph"), -SIGPIPE, "as `| head` ends it: %d", last.status);
+    cr_expect_str_eq(last.err, "");
+    cr_expect_eq(nnc_in(&(struct run){.process_limit = 1}, "train m.nn --threads 4 --save a.safetensors"), 0, "%s", last.err);
+    cr_expect(files_equal("w.safetensors", "a.safetensors"));
+    char line[400];
+    snprintf(line, sizeof line, "train %s/m.nn --save %s/a.safetensors", scratch_folder, scratch_folder);
+    unlink("a.safetensors");
+    cr_expect_eq(nnc_in(&(struct run){.no_folder = true}, line), 0, "%s", last.err);
+    cr_expect(files_equal("w.safetensors", "a.safetensors"));
     put_model("large.nn", "dense(dense(x, 20000), 20000)", "adam()", "");
     expect("69_memory", &(struct run){.memory_limit = (rlim_t)1 << 29}, 3, "train large.nn --mode eager");
     cr_expect_eq(nnc_in(&(struct run){.no_home = true}, "train m.nn --save a.safetensors"), 0, "%s", last.err);
@@ -203,6 +280,20 @@ Test(commands, signals_rows_76_and_77)
         cr_assert_eq(nnc("train m.nn --epochs 150 --resume w.safetensors --save w.safetensors --quiet"), 0, "%s", last.err);
         cr_expect(files_equal("w.safetensors", "whole.safetensors"));
     }
+    /* What a killed process left is taken over: its lock and its temporary file, but not that of a process that lives. */
+    char dead[64], alive[64];
+    pid_t gone = fork();
+    if (!gone)
+        _exit(0);
+    waitpid(gone, NULL, 0);
+    snprintf(dead, sizeof dead, "w.safetensors.tmp.%ld", (long)gone);
+    snprintf(alive, sizeof alive, "w.safetensors.tmp.%ld", (long)getpid());
+    file_put("w.safetensors.lock", "", 0);
+    file_put(dead, "x", 1);
+    file_put(alive, "x", 1);
+    cr_assert_eq(nnc("train m.nn --epochs 150 --save w.safetensors --quiet"), 0, "%s", last.err);
+    cr_expect(files_equal("w.safetensors", "whole.safetensors"));
+    cr_expect(access("w.safetensors.lock", F_OK) && access(dead, F_OK) && !access(alive, F_OK));
     unlink("w.safetensors");
     struct run twice = {.signal = SIGINT, .until = "w.safetensors", .mode = "eager", .again = 3};
     cr_expect_eq(nnc_in(&twice, "train m.nn --epochs 150 --save w.safetensors --quiet"), 130);
