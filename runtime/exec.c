@@ -314,6 +314,7 @@ run_timed(struct exec *e, struct state *s)
         double end = kernel_clock();
         *(op_info[s->code[i].node->op].class == CLASS_CONTRACT ? &e->times->contractions : &e->times->others) += end - start;
         e->times->count++;
+        e->times->readings += 2;
         if (!ok)
             return false;
     }

@@ -21,7 +21,8 @@ struct tensor exec_output(const struct exec *e, int index);
 struct kernel_times {
     double contractions, others;
     double memory;          /* eager mode: giving out memory */
-    int64_t count;          /* readings of the clock in these numbers */
+    int64_t count;          /* readings of the clock in each of these numbers */
+    int64_t readings;       /* in all */
 };
 /* From now on the kernels are timed; NULL: no longer. */
 void exec_watch(struct exec *e, struct kernel_times *times);

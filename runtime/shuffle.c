@@ -3,16 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A radix sort by 11, 11 and 10 bits of the key, which keeps the order of equals. */
+/* A radix sort by 11, 11 and 10 bits of the key, which keeps the order of equals. What is sorted: the row in the upper half, its key in the lower. */
 enum { PASSES = 3, RADIX_BITS = 11, RADIX = 1 << RADIX_BITS };
 
-struct keyed {
-    uint32_t key, row;
-};
-
-struct sort {
+struct digits {
     uint32_t at[PASSES][RADIX]; /* where the next row with these bits goes */
-    struct keyed rows[];        /* twice as many as there are rows */
 };
 
 static uint32_t
@@ -23,7 +18,7 @@ digit(uint32_t key, int pass)
 
 /* The keys, counted by their digits on the way. */
 static void
-make_keys(struct sort *s, int64_t seed, int64_t epoch, int64_t rows)
+make_keys(struct digits *d, int64_t seed, int64_t epoch, int64_t rows, int64_t *keyed)
 {
     uint64_t k = SHUFFLE_STREAM ^ (uint64_t)seed * 0x9E3779B97F4A7C15u;
     uint32_t key[2] = {(uint32_t)k, (uint32_t)(k >> 32)}, words[256];
@@ -31,38 +26,35 @@ make_keys(struct sort *s, int64_t seed, int64_t epoch, int64_t rows)
         int64_t count = rows - i < 256 ? rows - i : 256;
         isa_host()->philox(key, epoch, (uint64_t)i / 4, (count + 3) / 4, words);
         for (int64_t j = 0; j < count; j++) {
-            s->rows[i + j] = (struct keyed){words[j], (uint32_t)(i + j)};
+            keyed[i + j] = (int64_t)((uint64_t)(i + j) << 32 | words[j]);
             for (int p = 0; p < PASSES; p++)
-                s->at[p][digit(words[j], p)]++;
+                d->at[p][digit(words[j], p)]++;
         }
     }
     for (int p = 0; p < PASSES; p++)
         for (uint32_t i = 0, sum = 0; i < RADIX; i++) {
-            uint32_t count = s->at[p][i];
-            s->at[p][i] = sum;
+            uint32_t count = d->at[p][i];
+            d->at[p][i] = sum;
             sum += count;
         }
 }
 
 bool
-shuffle_order(int64_t seed, int64_t epoch, int64_t rows, int64_t *out_order)
+shuffle_order(int64_t seed, int64_t epoch, int64_t rows, int64_t *scratch, int64_t *out_order)
 {
-    struct sort *s = rows <= UINT32_MAX ? malloc(sizeof *s + 2 * sizeof s->rows[0] * (size_t)rows) : NULL;
-    if (!s)
+    struct digits d = {0};
+    int64_t *a = scratch ? scratch : rows <= UINT32_MAX ? malloc(sizeof *a * (size_t)(rows + 1)) : NULL, *b = out_order;
+    if (!a || rows > UINT32_MAX)
         return false;
-    memset(s->at, 0, sizeof s->at);
-    make_keys(s, seed, epoch, rows);
-    struct keyed *from = s->rows, *to = s->rows + rows;
-    for (int p = 0; p < PASSES - 1; p++) {
-        for (int64_t i = 0; i < rows; i++)
-            to[s->at[p][digit(from[i].key, p)]++] = from[i];
-        struct keyed *other = from;
-        from = to;
-        to = other;
-    }
+    make_keys(&d, seed, epoch, rows, a);
     for (int64_t i = 0; i < rows; i++)
-        out_order[s->at[PASSES - 1][digit(from[i].key, PASSES - 1)]++] = from[i].row;
-    free(s);
+        b[d.at[0][digit((uint32_t)a[i], 0)]++] = a[i];
+    for (int64_t i = 0; i < rows; i++)
+        a[d.at[1][digit((uint32_t)b[i], 1)]++] = b[i];
+    for (int64_t i = 0; i < rows; i++)
+        b[d.at[2][digit((uint32_t)a[i], 2)]++] = (int64_t)((uint64_t)a[i] >> 32);
+    if (!scratch)
+        free(a);
     return true;
 }
 

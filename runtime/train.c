@@ -138,7 +138,7 @@ make_buffers(struct training *t)
         return short_of_memory(t);
     if (!t->shuffled)
         return true;
-    t->order = calloc((size_t)t->set->rows, sizeof *t->order);
+    t->order = calloc(2 * (size_t)t->set->rows, sizeof *t->order); /* the second half is for the sorting */
     for (int i = 0; i < t->model->ninputs; i++) {
         size_t bytes = input_row_bytes(&t->model->inputs[i]) * (size_t)t->options->batch;
         t->buffers[i] = aligned_alloc(64, (bytes + 64) / 64 * 64);
@@ -426,7 +426,7 @@ begin_order(struct training *t)
 {
     struct streams *streams = t->options->streams;
     if (!streams)
-        return !t->shuffled || shuffle_order(t->at.seed, t->at.epoch, t->set->rows, t->order);
+        return !t->shuffled || shuffle_order(t->at.seed, t->at.epoch, t->set->rows, t->order + t->set->rows, t->order);
     if (!t->at.epoch_rows)
         stream_epoch(streams, t->options->shuffle);
     return !t->shuffled || stream_order(streams, t->set->rows, t->order);

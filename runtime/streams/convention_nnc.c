@@ -60,7 +60,7 @@ keep(struct stream_state *s, const struct site *site, const struct stream_draw *
 static bool
 order(struct stream_state *s, int64_t rows, int64_t *out)
 {
-    return shuffle_order(s->seed, s->epoch, rows, out);
+    return shuffle_order(s->seed, s->epoch, rows, NULL, out);
 }
 
 static stream_law_fn *const laws[STREAM_LAWS] = {

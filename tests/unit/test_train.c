@@ -117,9 +117,9 @@ Test(train, the_order_depends_on_seed_epoch_and_rows)
 {
     enum { N = 1000 };
     static int64_t a[N], b[N], c[N];
-    cr_assert(shuffle_order(3, 0, N, a) && shuffle_order(3, 0, N, b));
+    cr_assert(shuffle_order(3, 0, N, NULL, a) && shuffle_order(3, 0, N, NULL, b));
     cr_expect(!memcmp(a, b, sizeof a));
-    cr_assert(shuffle_order(3, 1, N, b) && shuffle_order(4, 0, N, c));
+    cr_assert(shuffle_order(3, 1, N, NULL, b) && shuffle_order(4, 0, N, NULL, c));
     cr_expect(memcmp(a, b, sizeof a) && memcmp(a, c, sizeof a));
     bool seen[N] = {false};
     int fixed = 0;
