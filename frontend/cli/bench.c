@@ -1,5 +1,6 @@
 /* bench: the modes side by side: time of a step and where it goes, compile time, memory, equality. */
 #include "frontend/cli/bench.h"
+#include "runtime/threads.h"
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +44,8 @@ run(struct session *s)
     struct bench *b = ARENA_NEW(s->arena, struct bench);
     const struct options *o = &s->cli->options;
     int64_t batch = s->x->train.batch;
-    *b = (struct bench){.s = s, .rows = batch < s->train.view.rows ? batch : s->train.view.rows,
+    int64_t threads = o->threads > 0 && o->threads <= THREADS_MAX ? o->threads : threads_available();
+    *b = (struct bench){.s = s, .threads = (int)threads, .rows = batch < s->train.view.rows ? batch : s->train.view.rows,
                         .mode = {{.name = "eager", .mode = "eager", .gemm = "nnc"},
                                  {.name = "graph", .mode = "graph", .gemm = "nnc"},
                                  {.name = "jit", .mode = "jit", .gemm = "nnc"},

@@ -17,7 +17,8 @@ struct bench_mode {
     double first_step_ms;           /* compile_ms and the first step */
     /* parts of a step */
     double graph;                   /* making the graph anew */
-    double memory, data, dispatch, contractions, others;
+    double memory, data, dispatch;
+    double contractions, others;    /* kernels; contractions NAN: all kernels are |others| */
     int64_t nodes, kernels, kernels_unfused, moved_bytes, live_bytes, arena_bytes, peak_rss;
     uint64_t digest;                /* of the variables after the first steps, and of the losses */
 };
@@ -49,6 +50,7 @@ struct bench {
     int npasses;
     double flop;                    /* of the contractions of a step */
     double peak;                    /* GFLOP/s of fused multiply-adds on one core */
+    int threads;                    /* of a step */
     bool equal;
 };
 

@@ -243,8 +243,9 @@ summary(const struct bench *b)
     if (!isnan(cold) && !isnan(warm))
         text = arena_printf(a, "%s, after %.0f with the code on disk", text, warm);
     if (b->flop > 0)
-        text = arena_printf(a, "%s. A step's contractions are %.3g MFLOP: %.3g GFLOP/s in the fastest mode, of %.3g that "
-                               "this core multiplies and adds", text, b->flop / 1e6, b->flop / 1e3 / fastest, b->peak);
+        text = arena_printf(a, "%s. A step's contractions are %.3g MFLOP: %.3g GFLOP/s in the fastest mode, of %.3g that %s",
+                            text, b->flop / 1e6, b->flop / 1e3 / fastest, b->peak * b->threads,
+                            b->threads == 1 ? "a core multiplies and adds" : arena_printf(a, "%d cores multiply and add", b->threads));
     return arena_printf(a, "%s. %s", text, b->equal ? "All modes give the same weights and losses, to the last bit."
                                                     : "THE MODES DO NOT GIVE THE SAME WEIGHTS AND LOSSES.");
 }
@@ -253,7 +254,7 @@ static void
 print_text(const struct bench *b, FILE *out, bool terminal)
 {
     struct table tables[] = {modes_table(b), parts_table(b), products_table(b), passes_table(b)};
-    fprintf(out, "%s: %lld rows a step\n\n", b->s->model->name, (long long)b->rows);
+    fprintf(out, "%s: %lld rows a step, %d thread%s\n\n", b->s->model->name, (long long)b->rows, b->threads, b->threads > 1 ? "s" : "");
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         print_table(out, &tables[i], terminal);
     fprintf(out, "%s\n", summary(b));
@@ -321,6 +322,7 @@ print_json(const struct bench *b, FILE *out)
     fprintf(out, "},\n \"contractions\": {");
     put_json(out, "", "flop", b->flop);
     put_json(out, ", ", "peak_gflops", b->peak);
+    put_whole(out, "threads", b->threads);
     fprintf(out, ", \"shapes\": [");
     for (int i = 0; i < b->nproducts; i++) {
         const struct bench_product *p = &b->product[i];
@@ -422,8 +424,8 @@ print_html(const struct bench *b, FILE *out)
             "th, td { padding: .25em .8em; text-align: right; border-bottom: 1px solid #ddd }\n"
             "th:first-child, td:first-child { text-align: left }\n"
             "td div { height: 1em; min-width: 1px; background: #47a }\n"
-            "</style>\n</head>\n<body>\n<h1>%s: %lld rows a step</h1>\n<p>", b->s->model->name, b->s->model->name,
-            (long long)b->rows);
+            "</style>\n</head>\n<body>\n<h1>%s: %lld rows a step, %d thread%s</h1>\n<p>", b->s->model->name, b->s->model->name,
+            (long long)b->rows, b->threads, b->threads > 1 ? "s" : "");
     put_html(out, summary(b));
     fputs("</p>\n", out);
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)

@@ -41,7 +41,7 @@ feeder_open(struct feeder *f, struct session *s)
     f->at = f->rows;
     f->epoch = -1;
     if (t->shuffle && t->batch < rows) {
-        f->order = ARENA_ARRAY(s->arena, int64_t, rows);
+        f->order = ARENA_ARRAY(s->arena, int64_t, 2 * rows); /* the second half is for the sorting */
         for (int i = 0; i < s->info.ninputs; i++) {
             struct type bytes = {.elem = ELEM_U8, .rank = 1,
                                  .dim = {(int64_t)input_row_bytes(&s->info.inputs[i]) * f->batch}};
@@ -63,7 +63,7 @@ draw(struct feeder *f)
     if (f->at == f->rows) {
         f->at = 0;
         f->epoch++;
-        if (f->order && !shuffle_order(s->seed, f->epoch, s->train.view.rows, f->order))
+        if (f->order && !shuffle_order(s->seed, f->epoch, s->train.view.rows, f->order + s->train.view.rows, f->order))
             return 0;
     }
     int64_t left = f->rows - f->at, rows = left < f->batch ? left : f->batch;
@@ -201,9 +201,9 @@ struct started {
     uint64_t digest;
 };
 
+/* Of a step, microseconds. */
 struct parts {
-    bool known;
-    double graph, memory, contractions, others;
+    double all, graph, memory, contractions, others; /* contractions: NAN where they are among the others */
 };
 
 /* The time to build the graph of a step without running it. */
@@ -225,28 +225,31 @@ graph_time(struct session *s)
     return bench_median(times, 7);
 }
 
+/* Nanoseconds of a reading. */
+static double
+clock_cost(void)
+{
+    double start = kernel_clock(), end = start;
+    for (int i = 0; i < 1000; i++)
+        end = kernel_clock();
+    return (end - start) / 1000;
+}
+
+/* Where the time of |steps| steps goes, less that of the clock itself. */
 static struct parts
-measure_parts(struct feeder *f, struct session *s, const struct bench_mode *m, int64_t steps)
+measure_parts(struct feeder *f, int64_t steps)
 {
     struct kernel_times t = {0};
-    struct parts p = {.known = program_watch(&f->program, &t)};
-    if (!p.known)
-        return p;
-    double start = kernel_clock(), clock = start;
-    for (int i = 0; i < 1000; i++)
-        clock = kernel_clock();
-    clock = (clock - start) / 1000;
-    p.known = feeder_steps(f, steps, false);
+    bool told = program_watch(&f->program, &t);
+    double start = kernel_clock();
+    bool ok = feeder_steps(f, steps, false);
+    double all = kernel_clock() - start, clock = clock_cost(), each = clock * (double)t.count, count = 1e3 * (double)steps;
     program_watch(&f->program, NULL);
-    double each = clock * (double)t.count; /* of the clock itself, spread over the parts */
     double kernels = t.contractions + t.others, left = kernels > each ? 1 - each / kernels : 0;
-    double count = 1e3 * (double)steps;
-    p.contractions = t.contractions * left / count;
-    p.others = t.others * left / count;
-    p.memory = fmax(0, t.memory - each) / count;
-    if (!strcmp(m->mode, "eager"))
-        p.graph = graph_time(s);
-    return p;
+    return (struct parts){.all = ok ? (all - clock * (double)t.readings) / count : NAN,
+                          .memory = fmax(0, t.memory - each) / count,
+                          .contractions = told ? t.contractions * left / count : NAN,
+                          .others = t.others * left / count};
 }
 
 struct job {
@@ -268,7 +271,8 @@ serve(struct feeder *f, struct session *s, const struct bench_mode *m, int in, i
         if (!bench_read(in, &count, sizeof count))
             return;
         if (ask == ASK_PARTS) {
-            struct parts p = measure_parts(f, s, m, count);
+            struct parts p = measure_parts(f, count);
+            p.graph = strcmp(m->mode, "eager") ? 0 : graph_time(s);
             bench_write(out, &p, sizeof p);
             continue;
         }
@@ -358,24 +362,33 @@ steps_for(double each, double time)
     return n < 1 ? 1 : n > 1e6 ? 1000000 : (int64_t)n;
 }
 
+/* The parts of a step, in the median of some runs, as shares of the step's time as it was measured without a clock in it. What is left is
+ * dispatch. */
 static void
 take_parts(struct bench_child *c, struct bench_mode *m)
 {
-    struct parts p = {0};
-    int64_t count = steps_for(m->step, 2 * ROUND), words[2] = {ASK_PARTS, count};
-    m->data = ask(c, ASK_DRAWS, steps_for(m->step, ROUND));
-    if (!bench_write(c->to, words, sizeof words) || !bench_read(c->from, &p, sizeof p))
-        return;
-    double rest = m->step - m->data;
-    if (!p.known) { /* machine code: a call, and no parts in it */
-        m->others = rest;
-        return;
+    enum { RUNS = 5 };
+    struct parts p[RUNS];
+    double all[RUNS], data[RUNS];
+    int64_t words[2] = {ASK_PARTS, steps_for(m->step, ROUND)};
+    for (int i = 0; i < RUNS; i++) {
+        data[i] = ask(c, ASK_DRAWS, words[1]);
+        if (!bench_write(c->to, words, sizeof words) || !bench_read(c->from, &p[i], sizeof p[i]) || !(p[i].all > 0))
+            return;
+        all[i] = p[i].all;
     }
-    m->graph = p.graph;
-    m->memory = p.memory;
-    m->contractions = p.contractions;
-    m->others = p.others;
-    m->dispatch = fmax(0, rest - p.graph - p.memory - p.contractions - p.others);
+    double middle = bench_median(all, RUNS);
+    int i = 0;
+    while (p[i].all != middle)
+        i++;
+    double scale = m->step / middle;
+    m->graph = scale * p[i].graph;
+    m->memory = scale * p[i].memory;
+    m->contractions = scale * p[i].contractions;
+    m->others = scale * p[i].others;
+    m->data = scale * data[i];
+    double known = m->graph + m->memory + m->others + m->data + (isnan(m->contractions) ? 0 : m->contractions);
+    m->dispatch = fmax(0, m->step - known);
 }
 
 static void

@@ -33,6 +33,7 @@ struct static_program {
     void **addresses;           /* of the inputs of a call */
     struct tensor *outputs;     /* of the last evaluation */
     struct eager *eager;        /* computes metrics */
+    struct kernel_times *times; /* of machine code; NULL: nobody watches */
     double rate;
     struct diag *diag;
 };
@@ -121,7 +122,14 @@ call(struct static_program *p, struct compiled *c, void *const *inputs, int64_t 
         return exec_run(c->exec, p->addresses, rows);
     struct code_args args = {c->arena, p->addresses, p->vars, rows, &p->kernels};
     p->kernels.rows = rows;
-    return c->run(&args);
+    if (!p->times)
+        return c->run(&args);
+    double start = kernel_clock();
+    bool ok = c->run(&args);
+    p->times->others += kernel_clock() - start;
+    p->times->count++;
+    p->times->readings += 2;
+    return ok;
 }
 
 static bool
@@ -331,11 +339,13 @@ program_watch(const struct program *p, struct kernel_times *times)
         eager_times(p->self, times);
         return true;
     }
-    struct static_program *s = p->train_step == train_step ? p->self : NULL;
-    if (!s || !s->train_graph.exec || s->train_graph.run)
-        return false;
-    exec_watch(s->train_graph.exec, times);
-    return true;
+    struct static_program *s = p->self;
+    bool is_code = s->train_graph.run;
+    if (is_code)
+        s->times = times;
+    else
+        exec_watch(s->train_graph.exec, times);
+    return !is_code;
 }
 
 bool

@@ -29,7 +29,8 @@ bool program_new(const struct model *m, const struct train_settings *t, struct t
 /* Loads OpenBLAS with the kernels that fit the CPU. Reports and returns false if it is not there. */
 bool program_load_blas(struct diag *diag);
 struct kernel_times;
-/* From now on the parts of |p|'s steps are timed (runtime/exec.h); false if they cannot be told apart: in machine code. */
+/* From now on the parts of |p|'s steps are timed (runtime/exec.h); NULL: no longer. False if contractions cannot be told from other kernels: all of
+ * machine code is one of these. */
 bool program_watch(const struct program *p, struct kernel_times *times);
 
 /* -- eager.c: a graph that runs while it is built ---------------------------------------------------------------------------------- */
