@@ -217,6 +217,15 @@ struct value lookup(struct checker *c, const char *name, struct place at);
 /* -- statements (check_statement.c) ---------------------------------------------------------------- */
 
 void run_block(struct checker *c, const struct ast *block);
+
+/* What a model declares (check_declare.c). */
+void run_input(struct checker *c, const struct ast *s);  /* input NAME: TYPE and target NAME: TYPE */
+void run_output(struct checker *c, const struct ast *s);
+void run_loss(struct checker *c, const struct ast *s);   /* loss and penalty */
+void run_metric(struct checker *c, const struct ast *s);
+
+/* -- names and their paths (check_binding.c) ------------------------------------------------------- */
+
 struct binding *bind(struct checker *c, const char *name, struct value v, struct place at);
 struct binding *find_binding(struct frame *f, const char *name);
 /* Lengthens the path by a binding's element and returns the old length, for path_restore. */
@@ -224,13 +233,33 @@ int path_push(struct checker *c, const char *element);
 void path_restore(struct checker *c, int length);
 /* Counts one more binding of an interned name. */
 int count_name(struct checker *c, struct name_map *counts, const char *name);
+
+/* What is given back after a binding's right-hand side. */
+struct naming {
+    int length;
+    bool several;
+    struct name_map counts;
+    int draws;
+};
+/* Opens the path of a binding of |name|: x, x.2 (bound again), x[1] (in a repeat). */
+struct naming open_binding(struct checker *c, const char *name, const struct ast *rhs);
+void close_binding(struct checker *c, const struct naming *saved);
+/* |rhs| under the path of |name|. */
+struct value evaluate_bound(struct checker *c, const char *name, const struct ast *rhs);
+
+/* -- weights and states (check_variable.c) --------------------------------------------------------- */
+
 /* Whether a function's body is being run, which has no weights and states. */
 bool in_function(const struct checker *c);
-/* Makes or finds the variable of the present path. Its initial value comes from |init| in the init template (see
- * begin_init). */
+/* Makes or finds the variable of the present path. Its initial value is an output of the init template, which begin_graph
+ * turns to. */
 int make_variable(struct checker *c, const char *name, const struct type *type, enum variable_kind kind, struct place at);
+/* state NAME = INITIAL: in a layer or the model it is a variable of the module, in an optimiser one of each weight. */
+void run_state(struct checker *c, const struct ast_arg *a);
+/* update NAME = VALUE: below it the name is the new value. */
+void run_update(struct checker *c, const struct ast_arg *a);
 
-/* Turns to the init template while an initial value is evaluated; end_init gives the value to variable |var|. */
+/* Nodes go to |g| until end_graph. */
 struct saved {
     struct graph *graph;
     struct node **vars;

@@ -1,19 +1,6 @@
 /* check_expression: what an expression is worth at compile time. */
 #include "frontend/check.h"
 
-struct binding *
-find_binding(struct frame *f, const char *name)
-{
-    if (f->latest.cap) {
-        int i = name_map_get(&f->latest, name);
-        return i >= 0 ? &f->bindings[i] : NULL;
-    }
-    for (int i = f->nbindings - 1; i >= 0; i--)
-        if (f->bindings[i].name == name)
-            return &f->bindings[i];
-    return NULL;
-}
-
 const struct definition *
 definition_find(const struct checker *c, const char *name)
 {
