@@ -299,168 +299,6 @@ scatter_add(const struct call *x)
     return call_node(x, OP_SCATTER_ADD, 2, in, NULL, &type);
 }
 
-/* -- constants ------------------------------------------------------------------------------------- */
-
-static struct value
-filled(const struct call *x, double value)
-{
-    struct type type;
-    enum elem e = x->c->frame ? x->c->frame->elem : ELEM_F32;
-    if (!value_shape(x->c, &x->arg[0]->value, e, true, &type, argument_place(x, 0)))
-        return value_error();
-    struct node *n = graph_number(x->c->graph, e, value);
-    return type.rank ? call_node(x, OP_BROADCAST, 1, &n, NULL, &type) : value_tensor(n);
-}
-
-static struct value zeros(const struct call *x) { return filled(x, 0); }
-static struct value ones(const struct call *x) { return filled(x, 1); }
-
-static struct value
-zeros_like(const struct call *x)
-{
-    const struct value *v = &x->arg[0]->value;
-    if (v->kind != VALUE_TENSOR) {
-        report(x->c, TENSOR_EXPECTED, argument_place(x, 0), value_text(x->c, v));
-        return value_error();
-    }
-    struct type type = v->node->type;
-    struct node *n = elem_is_float(type.elem) ? graph_number(x->c->graph, (enum elem)type.elem, 0)
-        : graph_whole(x->c->graph, (enum elem)type.elem, 0);
-    return type.rank ? call_node(x, OP_BROADCAST, 1, &n, NULL, &type) : value_tensor(n);
-}
-
-static struct value
-shape_of(const struct call *x)
-{
-    const struct value *v = &x->arg[0]->value;
-    if (v->kind != VALUE_TENSOR) {
-        report(x->c, TENSOR_EXPECTED, argument_place(x, 0), value_text(x->c, v));
-        return value_error();
-    }
-    const struct type *t = &v->node->type;
-    struct value list = {.kind = VALUE_LIST, .nitems = t->rank,
-                         .items = ARENA_ARRAY(x->c->arena, struct value, t->rank + 1)};
-    for (int i = 0; i < t->rank; i++)
-        list.items[i] = value_dim(t->dim[i]);
-    return list;
-}
-
-static struct value
-rank_of(const struct call *x)
-{
-    struct value shape = shape_of(x);
-    return shape.kind == VALUE_LIST ? value_whole(shape.nitems) : shape;
-}
-
-/* [0, 1, ...]: what `axis` stands for where all are meant. */
-static struct value
-axes_of(const struct call *x)
-{
-    struct value list = shape_of(x);
-    for (int i = 0; i < list.nitems; i++)
-        list.items[i] = value_whole(i);
-    return list;
-}
-
-/* Weights are [k..., in, out]: fan_in = in times the kernel, fan_out = out times the kernel; of rank 1 both are its length,
- * of rank 0 one (conventions.md, section 1). */
-static struct value
-fan(const struct call *x, int from_end)
-{
-    struct type type;
-    if (!value_shape(x->c, &x->arg[0]->value, ELEM_F32, false, &type, argument_place(x, 0)))
-        return value_error();
-    if (type.rank < 2)
-        return value_whole(type.rank ? type.dim[0] : 1);
-    return value_whole(type_span(&type, 0, type.rank - 2, 1) * type.dim[type.rank - from_end]);
-}
-
-static struct value fan_in(const struct call *x) { return fan(x, 2); }
-static struct value fan_out(const struct call *x) { return fan(x, 1); }
-
-static struct value
-count(const struct call *x)
-{
-    struct type type;
-    if (!value_shape(x->c, &x->arg[0]->value, ELEM_F32, false, &type, argument_place(x, 0)))
-        return value_error();
-    return value_whole(type_count(&type, 1));
-}
-
-static bool
-list_numbers(struct checker *c, const struct value *v, struct type *type, int depth, float *out, int64_t *count,
-             struct place at)
-{
-    if (v->kind == VALUE_NUMBER && depth == type->rank) {
-        if (out)
-            out[*count] = (float)v->number.real;
-        ++*count;
-        return true;
-    }
-    if (v->kind != VALUE_LIST || depth >= type->rank || v->nitems != type->dim[depth]) {
-        report(c, TENSOR_FORM, at);
-        return false;
-    }
-    for (int i = 0; i < v->nitems; i++)
-        if (!list_numbers(c, &v->items[i], type, depth + 1, out, count, at))
-            return false;
-    return true;
-}
-
-static struct value
-tensor(const struct call *x)
-{
-    struct type type = type_scalar(ELEM_F32);
-    const struct value *v = &x->arg[0]->value;
-    for (const struct value *w = v; w->kind == VALUE_LIST; w = w->items) {
-        if (type.rank == RANK_MAX || !w->nitems) {
-            report(x->c, TENSOR_FORM, argument_place(x, 0));
-            return value_error();
-        }
-        type.dim[type.rank++] = w->nitems;
-    }
-    int64_t count = 0;
-    if (!list_numbers(x->c, v, &type, 0, NULL, &count, argument_place(x, 0)))
-        return value_error();
-    float *data = ARENA_ARRAY(x->c->arena, float, count);
-    count = 0;
-    list_numbers(x->c, v, &type, 0, data, &count, argument_place(x, 0));
-    if (!type.rank)
-        return value_tensor(graph_number(x->c->graph, ELEM_F32, data[0]));
-    struct attr attr = {.value.data = data};
-    return call_node(x, OP_CONST, 0, NULL, &attr, &type);
-}
-
-/* -- casts ----------------------------------------------------------------------------------------- */
-
-static struct value
-cast_to(const struct call *x, enum elem e)
-{
-    const struct value *v = &x->arg[0]->value;
-    if (v->kind == VALUE_NUMBER) {
-        if (elem_is_float(e))
-            return value_tensor(graph_number(x->c->graph, e,
-                                             e == ELEM_F32 ? (double)(float)v->number.real : v->number.real));
-        struct node *real = graph_number(x->c->graph, ELEM_F64, v->number.real);
-        struct type type = type_scalar(e);
-        return call_node(x, OP_CAST, 1, &real, NULL, &type);
-    }
-    struct node *n = value_any(x->c, v, e, x->at);
-    if (!n || n->type.elem == e)
-        return value_tensor(n);
-    struct type type = n->type;
-    type.elem = (uint8_t)e;
-    return call_node(x, OP_CAST, 1, &n, NULL, &type);
-}
-
-#define CAST_TO(name, elem) static struct value to_##name(const struct call *x) { return cast_to(x, elem); }
-CAST_TO(f32, ELEM_F32)
-CAST_TO(f64, ELEM_F64)
-CAST_TO(i32, ELEM_I32)
-CAST_TO(i64, ELEM_I64)
-CAST_TO(u8, ELEM_U8)
-CAST_TO(bool, ELEM_BOOL)
-
 /* -- weights --------------------------------------------------------------------------------------- */
 
 static struct value
@@ -477,7 +315,8 @@ weight(const struct call *x)
     if (!value_shape(c, &x->arg[0]->value, e, false, &type, argument_place(x, 0)))
         return value_error();
     const struct value *init = &x->arg[1]->value;
-    if (init->kind != VALUE_FUNCTION) {
+    int kind = init->kind == VALUE_FUNCTION && init->function->def ? init->function->def->kind : AST_INITIALIZER;
+    if (init->kind != VALUE_FUNCTION || (kind != AST_INITIALIZER && kind != AST_FUNCTION)) {
         report(c, INITIALIZER_EXPECTED, argument_place(x, 1), value_text(c, init));
         return value_error();
     }
@@ -557,22 +396,22 @@ static const struct builtin builtins[] = {
     {"gather", {"table", "index"}, 2, gather, OP_GATHER, false},
     {"scatter_add", {"index", "values", "rows"}, 3, scatter_add, OP_SCATTER_ADD, false},
     {"one_hot", {"x", "classes"}, 2, one_hot, OP_ONE_HOT, false},
-    {"zeros", {"shape"}, 1, zeros, OP_BROADCAST, false},
-    {"ones", {"shape"}, 1, ones, OP_BROADCAST, false},
-    {"zeros_like", {"x"}, 1, zeros_like, OP_BROADCAST, false},
-    {"shape_of", {"x"}, 1, shape_of, OP_COUNT, false},
-    {"rank", {"x"}, 1, rank_of, OP_COUNT, false},
-    {"axes_of", {"x"}, 1, axes_of, OP_COUNT, false},
-    {"fan_in", {"shape"}, 1, fan_in, OP_COUNT, false},
-    {"fan_out", {"shape"}, 1, fan_out, OP_COUNT, false},
-    {"count", {"shape"}, 1, count, OP_COUNT, false},
-    {"tensor", {"values"}, 1, tensor, OP_CONST, false},
-    {"f32", {"x"}, 1, to_f32, OP_CAST, false},
-    {"f64", {"x"}, 1, to_f64, OP_CAST, false},
-    {"i32", {"x"}, 1, to_i32, OP_CAST, false},
-    {"i64", {"x"}, 1, to_i64, OP_CAST, false},
-    {"u8", {"x"}, 1, to_u8, OP_CAST, false},
-    {"bool", {"x"}, 1, to_bool, OP_CAST, false},
+    {"zeros", {"shape"}, 1, builtin_zeros, OP_BROADCAST, false},
+    {"ones", {"shape"}, 1, builtin_ones, OP_BROADCAST, false},
+    {"zeros_like", {"x"}, 1, builtin_zeros_like, OP_BROADCAST, false},
+    {"shape_of", {"x"}, 1, builtin_shape_of, OP_COUNT, false},
+    {"rank", {"x"}, 1, builtin_rank, OP_COUNT, false},
+    {"axes_of", {"x"}, 1, builtin_axes_of, OP_COUNT, false},
+    {"fan_in", {"shape"}, 1, builtin_fan_in, OP_COUNT, false},
+    {"fan_out", {"shape"}, 1, builtin_fan_out, OP_COUNT, false},
+    {"count", {"shape"}, 1, builtin_count, OP_COUNT, false},
+    {"tensor", {"values"}, 1, builtin_tensor, OP_CONST, false},
+    {"f32", {"x"}, 1, builtin_f32, OP_CAST, false},
+    {"f64", {"x"}, 1, builtin_f64, OP_CAST, false},
+    {"i32", {"x"}, 1, builtin_i32, OP_CAST, false},
+    {"i64", {"x"}, 1, builtin_i64, OP_CAST, false},
+    {"u8", {"x"}, 1, builtin_u8, OP_CAST, false},
+    {"bool", {"x"}, 1, builtin_bool, OP_CAST, false},
     {"random_bits", {"shape"}, 1, builtin_random, OP_RANDOM_BITS, false},
     {"random_uniform", {"shape", "low", "high"}, 1, builtin_random, OP_RANDOM_UNIFORM, false},
     {"random_normal", {"shape", "mean", "deviation"}, 1, builtin_random, OP_RANDOM_NORMAL, false},
@@ -657,7 +496,7 @@ builtin_call(struct checker *c, const struct builtin *b, const struct argument *
             for (k = 0; k < parameters && strcmp(b->parameters[k], args[i].name); k++)
                 ;
             if (k == parameters) {
-                report(c, UNKNOWN_ARGUMENT, args[i].place, b->name, args[i].name);
+                report(c, UNKNOWN_ARGUMENT, args[i].start, b->name, args[i].name);
                 const char *near = nearest_name(args[i].name, b->parameters, parameters);
                 if (near)
                     diag_report(c->diag, HELP_DID_YOU_MEAN, (struct place){0}, near);
@@ -668,8 +507,8 @@ builtin_call(struct checker *c, const struct builtin *b, const struct argument *
             return value_error();
         }
         if (x.arg[k]) {
-            report(c, ARGUMENT_TWICE, args[i].place, b->name, b->parameters[k]);
-            diag_report(c->diag, NOTE_FIRST_HERE, x.arg[k]->place);
+            report(c, ARGUMENT_TWICE, args[i].start, b->name, b->parameters[k]);
+            diag_report(c->diag, NOTE_FIRST_HERE, x.arg[k]->start);
             return value_error();
         }
         if (args[i].value.kind == VALUE_ERROR)

@@ -35,6 +35,11 @@ struct value call_node(const struct call *x, enum op op, int nin, struct node *c
 /* Argument |i| as a number known at compile time, |otherwise| if it was not given. */
 bool argument_real(const struct call *x, int i, double otherwise, double *out);
 
+/* builtins_constant.c */
+builtin_fn builtin_zeros, builtin_ones, builtin_zeros_like, builtin_tensor;
+builtin_fn builtin_shape_of, builtin_rank, builtin_axes_of, builtin_count, builtin_fan_in, builtin_fan_out;
+builtin_fn builtin_f32, builtin_f64, builtin_i32, builtin_i64, builtin_u8, builtin_bool; /* casts */
+
 /* builtins_random.c */
 builtin_fn builtin_random, builtin_keep, builtin_logits_of, builtin_has_logits, builtin_size_of;
 

@@ -78,13 +78,12 @@ run_const(struct checker *c, const struct ast *s)
                 e = set ? set : e;
             }
         struct value v = evaluate(c, e);
-        if (v.kind == VALUE_NUMBER) {
-            *ARENA_PUSH(c->arena, c->x->consts, c->x->nconsts, c->x->consts_cap) = (struct const_value){a->name, v.number,
-                a->place};
-            if (first < 0)
-                name_map_set(&c->const_index, c->arena, a->name, c->x->nconsts - 1);
-        } else if (v.kind != VALUE_ERROR)
+        if (v.kind != VALUE_NUMBER && v.kind != VALUE_ERROR)
             report(c, NUMBER_EXPECTED, a->place, a->name, value_text(c, &v));
+        *ARENA_PUSH(c->arena, c->x->consts, c->x->nconsts, c->x->consts_cap) = (struct const_value){a->name, v.number,
+            a->place, v.kind != VALUE_NUMBER};
+        if (first < 0)
+            name_map_set(&c->const_index, c->arena, a->name, c->x->nconsts - 1);
     }
 }
 
@@ -401,7 +400,7 @@ experiment_check_mixed(struct arena *arena, struct sources *sources, const char 
     x->data = find_section(c, "data");
     const struct ast *model = find_section(c, "model"), *train = find_section(c, "train");
     if (!model && !diag->errors)
-        diag_subject(diag, NO_MODEL, path);
+        diag_report(diag, NO_MODEL, ((struct place){x->file, 1, 1, 1}));
     if (model) {
         x->has_model = true;
         check_model(c, model);

@@ -43,7 +43,8 @@ struct value {
 struct argument {
     const char *name;           /* NULL: by position */
     struct value value;
-    struct place place;
+    struct place place;         /* of its value */
+    struct place start;         /* of its name, if it has one */
     const struct ast *ast;
 };
 
@@ -159,8 +160,8 @@ void note_inner(struct checker *c, struct place inner);
 #define report(c, code, at, ...) (diag_report((c)->diag, code, user_place((c), (at)), ##__VA_ARGS__), note_inner((c), (at)))
 const char *value_text(struct checker *c, const struct value *v); /* "f32[N, 10]", "3.5", "a function" */
 const char *expression_text(struct checker *c, const struct ast *e);
-/* The source line of |at|, without the blanks around it. */
-const char *line_text(struct checker *c, struct place at);
+/* The source of the statement that begins at |at|, to the end of its line. */
+const char *statement_text(struct checker *c, struct place at);
 bool mentions(const struct ast *e, const char *name);
 
 /* -- values (check_value.c) ------------------------------------------------------------------------ */

@@ -62,6 +62,21 @@ match_dim(struct checker *c, const struct ast *pattern, int64_t dim)
     return (v.kind == VALUE_ROWS && v.rows == dim) || (v.kind == VALUE_NUMBER && v.number.is_whole && v.number.whole == dim);
 }
 
+/* A parameter's type as it is written: f32[N, 4], [..., D]. */
+static const char *
+pattern_text(struct checker *c, const struct ast *pattern)
+{
+    const char *text = pattern->kind == AST_INDEX ? expression_text(c, pattern->child[0]) : "";
+    if (pattern->kind == AST_NAME)
+        return pattern->text;
+    for (int i = 0; i < pattern->nargs; i++) {
+        const struct ast *d = pattern->args[i].value;
+        text = arena_printf(c->arena, "%s%s%s", text, i ? ", " : "[",
+                            !d ? "" : d->kind == AST_ELLIPSIS ? "..." : expression_text(c, d));
+    }
+    return arena_printf(c->arena, "%s%s]", text, pattern->nargs ? "" : "[");
+}
+
 static bool
 match_type(struct checker *c, const struct ast *pattern, const struct type *t)
 {
@@ -77,8 +92,13 @@ match_type(struct checker *c, const struct ast *pattern, const struct type *t)
         return false;
     int dots = -1;
     for (int i = 0; i < dims->nargs; i++)
-        if (dims->args[i].value && dims->args[i].value->kind == AST_ELLIPSIS)
+        if (dims->args[i].value && dims->args[i].value->kind == AST_ELLIPSIS) {
+            if (dots >= 0) {
+                report(c, DOTS_TWICE, dims->args[i].value->place);
+                return false;
+            }
             dots = i;
+        }
     if (dots < 0 ? dims->nargs != t->rank : dims->nargs - 1 > t->rank)
         return false;
     for (int i = 0; i < dims->nargs; i++) {
@@ -105,7 +125,7 @@ static bool
 bind_parameter(struct checker *c, const struct ast_arg *p, struct value v, struct place at)
 {
     struct frame *callee = c->frame;
-    int nbefore = callee->nbindings;
+    int nbefore = callee->nbindings, errors = c->diag->errors;
     if (v.kind == VALUE_ERROR)
         return false;
     if (p->type) {
@@ -116,8 +136,10 @@ bind_parameter(struct checker *c, const struct ast_arg *p, struct value v, struc
             return false;
         }
         if (!match_type(c, p->type, &v.node->type)) {
+            if (c->diag->errors > errors) /* the type itself is faulty */
+                return false;
             report_caller(c, callee, PARAMETER_SHAPE, at, callee->def->name, p->name, value_text(c, &v),
-                          expression_text(c, p->type));
+                          pattern_text(c, p->type));
             diag_report(c->diag, NOTE_DECLARED, p->place, p->name);
             note_dims(c, p->type, nbefore);
             return false;
@@ -134,7 +156,7 @@ unknown_argument(struct checker *c, const struct definition *def, const struct a
     int n = 0;
     for (; n < def->ast->nargs && n < 64; n++)
         names[n] = def->ast->args[n].name;
-    report(c, UNKNOWN_ARGUMENT, a->place, def->name, a->name);
+    report(c, UNKNOWN_ARGUMENT, a->start, def->name, a->name);
     const char *near = nearest_name(a->name, names, n);
     if (near)
         diag_report(c->diag, HELP_DID_YOU_MEAN, (struct place){0}, near);
@@ -165,8 +187,8 @@ distribute(struct checker *c, const struct definition *def, const struct argumen
         } else
             at++;
         if (given[k]) {
-            report(c, ARGUMENT_TWICE, args[i].place, def->name, def->ast->args[k].name);
-            diag_report(c->diag, NOTE_FIRST_HERE, given[k]->place);
+            report(c, ARGUMENT_TWICE, args[i].start, def->name, def->ast->args[k].name);
+            diag_report(c->diag, NOTE_FIRST_HERE, given[k]->start);
             ok = false;
         }
         given[k] = &args[i];
@@ -182,7 +204,10 @@ enter(struct checker *c, struct frame *f, const struct definition *def)
     int depth = 0;
     for (const struct frame *g = c->frame; g; g = g->caller, depth++)
         if (g->def == def) {
-            report(c, RECURSION, f->place, def->name);
+            const char *cycle = def->name;
+            for (const struct frame *h = c->frame; h != g; h = h->caller)
+                cycle = arena_printf(c->arena, "%s -> %s", h->def->name, cycle);
+            report(c, RECURSION, f->place, def->name, def->name, cycle);
             for (const struct frame *h = c->frame; h != g; h = h->caller)
                 diag_report(c->diag, NOTE_CALLED_BY, h->place, h->def->name);
             return false;
@@ -269,6 +294,10 @@ struct value
 call_definition(struct checker *c, const struct definition *def, const struct argument *args, int nargs,
                 const struct ast *call, struct place at)
 {
+    if (def->kind == AST_OPTIMIZER) { /* the train section runs one itself */
+        report(c, OPTIMIZER_MISPLACED, at, def->name);
+        return value_error();
+    }
     struct frame *f = run_definition(c, def, args, nargs, call, at);
     return f && f->returned ? f->result : value_error();
 }
@@ -288,7 +317,7 @@ evaluate_arguments(struct checker *c, const struct ast *e, struct argument **out
             continue;
         }
         args[i] = (struct argument){.name = a->name, .place = a->value->kind == AST_BINARY ? a->place : a->value->place,
-                                    .ast = a->value};
+                                    .start = a->place, .ast = a->value};
         args[i].value = evaluate(c, a->value);
         ok &= args[i].value.kind != VALUE_ERROR;
     }

@@ -169,6 +169,11 @@ scalar(struct checker *c, const struct ast *s, const char *default_name, const c
         diag_report(c->diag, HELP_TEXT, (struct place){0}, "take the mean: mean(x)");
         return NULL;
     }
+    if (c->purpose != FOR_METRIC && !elem_is_float((enum elem)n->type.elem)) {
+        struct value shown = value_tensor(n);
+        report(c, LOSS_NOT_REAL, a->value->place, s->text, value_text(c, &shown));
+        return NULL;
+    }
     return n;
 }
 

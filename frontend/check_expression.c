@@ -77,7 +77,7 @@ lookup(struct checker *c, const char *name, struct place at)
     }
     int known = name_map_get(&c->const_index, name);
     if (known >= 0)
-        return value_number(c->x->consts[known].value);
+        return c->x->consts[known].faulty ? value_error() : value_number(c->x->consts[known].value);
     struct value v = special_name(c, name);
     if (v.kind != VALUE_ERROR)
         return v;

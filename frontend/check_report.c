@@ -71,12 +71,29 @@ expression_text(struct checker *c, const struct ast *e)
     }
 }
 
+/* Where the statement that begins at |p| ends: at the end of the line, a comment, a semicolon or the brace around it. */
+static const char *
+statement_end(const char *p)
+{
+    int depth = 0;
+    for (bool quoted = false; *p && *p != '\n' && *p != '\r'; p++) {
+        quoted ^= *p == '"';
+        if (quoted)
+            continue;
+        depth += (*p == '(' || *p == '[' || *p == '{') - (*p == ')' || *p == ']' || *p == '}');
+        if (depth < 0 || *p == '#' || (*p == ';' && !depth))
+            break;
+    }
+    return p;
+}
+
 const char *
-line_text(struct checker *c, struct place at)
+statement_text(struct checker *c, struct place at)
 {
     const char *p = line_of(&c->sources->source[at.file - 1], at.line);
-    p += strspn(p, " \t");
-    size_t length = strcspn(p, "\r\n");
+    for (int column = 1; column < at.column && *p && *p != '\n'; p++)
+        column += (p[1] & 0xc0) != 0x80;
+    size_t length = (size_t)(statement_end(p) - p);
     while (length && (p[length - 1] == ' ' || p[length - 1] == '\t'))
         length--;
     return arena_text(c->arena, p, length);

@@ -46,7 +46,7 @@ run_require(struct checker *c, const struct ast *s)
         return;
     if (!value_truth(c, &v, &truth, s->place) || truth)
         return;
-    report(c, REQUIRE_FAILED, s->place, c->frame->def ? c->frame->def->name : "model", line_text(c, s->place));
+    report(c, REQUIRE_FAILED, s->place, c->frame->def ? c->frame->def->name : "model", statement_text(c, s->place));
     for (int i = 0; i < c->frame->nbindings; i++) {
         const struct binding *b = &c->frame->bindings[i];
         if (b->value.kind == VALUE_NUMBER && mentions(e, b->name))

@@ -54,8 +54,14 @@ static void
 truth(const struct section *s, bool *out)
 {
     struct number n;
-    if (single(s, &n))
-        *out = number_is_true(n);
+    if (!single(s, &n))
+        return;
+    if (!n.is_bool && !(n.is_whole && (n.whole == 0 || n.whole == 1))) {
+        struct value v = value_number(n);
+        report(s->c, TRUTH_EXPECTED, s->statement->args[0].place, s->statement->text, value_text(s->c, &v));
+        return;
+    }
+    *out = number_is_true(n);
 }
 
 static void run_batch(const struct section *s) { whole(s, 1, &s->t->batch); }
@@ -418,6 +424,7 @@ check_train(struct checker *c, const struct ast *section)
     c->purpose = FOR_OPTIMIZER;
     path_restore(c, 0);
     const struct ast *block = section ? section->child[0] : NULL;
+    t->place = section ? section->place : c->x->model.place;
     for (int i = 0; block && i < block->nbody; i++) {
         const struct ast *s = block->body[i];
         for (int k = 0; k < i; k++)

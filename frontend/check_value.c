@@ -164,7 +164,7 @@ constant(struct checker *c, const struct number *n, enum elem e)
         double v = n->real;
         return graph_number(c->graph, e, e == ELEM_F32 ? (double)(float)v : v);
     }
-    return graph_whole(c->graph, e, n->is_whole ? n->whole : (int64_t)n->real);
+    return graph_whole(c->graph, e, e == ELEM_BOOL ? number_is_true(*n) : n->whole);
 }
 
 static struct node *
@@ -185,6 +185,11 @@ value_node(struct checker *c, const struct value *v, enum elem e, struct place a
     case VALUE_NUMBER:
         if (!elem_is_float(e) && e != ELEM_BOOL && !v->number.is_whole) {
             report(c, FRACTION_IN_WHOLE, at, value_text(c, v), elem_name(e));
+            return NULL;
+        }
+        if ((e == ELEM_I32 && v->number.whole != (int32_t)v->number.whole) ||
+            (e == ELEM_U8 && v->number.whole != (uint8_t)v->number.whole)) {
+            report(c, NUMBER_NOT_IN_TYPE, at, value_text(c, v), elem_name(e));
             return NULL;
         }
         return constant(c, &v->number, e);

@@ -96,6 +96,7 @@ struct model {
 
 /* The statements of train, with their defaults. */
 struct train_settings {
+    struct place place;         /* of the section, of the model if there is none */
     bool has_optimizer;
     const char *optimizer;      /* name of the definition */
     int64_t batch, eval_batch, epochs, seed;
@@ -163,7 +164,7 @@ struct experiment {
     int nshortcuts, shortcuts_cap;
     struct ast_file tree;
     const struct ast *data;     /* the section, or NULL */
-    struct const_value { const char *name; struct number value; struct place place; } *consts;
+    struct const_value { const char *name; struct number value; struct place place; bool faulty; } *consts;
     int nconsts, consts_cap;
     struct model model;
     bool has_model;

@@ -72,13 +72,7 @@ command_bench(struct cli *cli)
     struct session s;
     int status = STATUS_INPUT;
     if (session_open(&s, cli)) {
-        if (!s.x->train.has_optimizer)
-            diag_subject(cli->diag, NO_OPTIMIZER, s.x->path);
-        else if (!s.model->has_loss)
-            diag_subject(cli->diag, NO_LOSS, s.x->path);
-        else if (s.info.nvars == 0)
-            diag_subject(cli->diag, NO_WEIGHTS, s.x->path);
-        else if (session_data(&s, NEEDS_TRAIN) && session_variables(&s, NULL)) {
+        if (session_trains(&s) && session_data(&s, NEEDS_TRAIN) && session_variables(&s, NULL)) {
             if (run(&s))
                 status = STATUS_OK;
             else if (!cli->diag->errors)

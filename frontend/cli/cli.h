@@ -43,6 +43,8 @@ bool session_open(struct session *s, struct cli *cli);
 bool session_open_mixed(struct session *s, struct cli *cli, const char *follow, const struct mixture *mixture);
 /* Runs the data block and converts what it binds. A set that |needs| names must be there. */
 bool session_data(struct session *s, unsigned needs);
+/* Whether there is an optimizer, a loss and a weight; a message if not. */
+bool session_trains(struct session *s);
 /* Makes the variables with their initial values for the seed; loads |weights| (NULL: none) over them. */
 bool session_variables(struct session *s, const char *weights);
 /* The values of the variables that session_variables made, once more: initial ones for s->seed, and |weights| over them. */

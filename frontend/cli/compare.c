@@ -274,11 +274,7 @@ command_compare(struct cli *cli)
     struct diag before = *cli->diag;
     if (session_open_mixed(&a, cli, c.a, NULL) && session_open_mixed(&b, cli, c.b, NULL)) {
         *cli->diag = before; /* the trainings of both say it again */
-        if (!a.x->train.has_optimizer)
-            diag_subject(cli->diag, NO_OPTIMIZER, a.x->path);
-        else if (!a.model->has_loss)
-            diag_subject(cli->diag, NO_LOSS, a.x->path);
-        else if (session_open_mixed(&c.judge, cli, c.judge_name, &lenient) && session_data(&c.judge, NEEDS_TRAIN | NEEDS_VALID) &&
+        if (session_trains(&a) && session_open_mixed(&c.judge, cli, c.judge_name, &lenient) && session_data(&c.judge, NEEDS_TRAIN | NEEDS_VALID) &&
                  session_variables(&c.judge, NULL) && session_program(&c.judge, 0, 1, false, &c.judging))
             run(&c, &a, &b);
         session_close(&c.judge);

@@ -227,6 +227,20 @@ convert_set(struct session *s, const struct data_set *from, const char *name, bo
 }
 
 bool
+session_trains(struct session *s)
+{
+    if (!s->x->train.has_optimizer)
+        diag_report(s->diag, NO_OPTIMIZER, s->x->train.place);
+    else if (!s->model->has_loss)
+        diag_report(s->diag, NO_LOSS, s->model->place);
+    else if (s->info.nvars == 0)
+        diag_report(s->diag, NO_WEIGHTS, s->model->place);
+    else
+        return true;
+    return false;
+}
+
+bool
 session_data(struct session *s, unsigned needs)
 {
     const struct experiment *x = s->x;
@@ -316,11 +330,15 @@ static bool
 memory_suffices(struct session *s)
 {
     double needed = 0, have = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE);
-    for (int i = 0; i < s->info.nvars; i++)
+    int largest = 0;
+    for (int i = 0; i < s->info.nvars; i++) {
         needed += (double)type_bytes(&s->info.vars[i].type, 1);
+        if (type_bytes(&s->info.vars[i].type, 1) > type_bytes(&s->info.vars[largest].type, 1))
+            largest = i;
+    }
     if (have <= 0 || needed <= have)
         return true;
-    diag_subject(s->diag, NO_MEMORY_FOR_WEIGHTS, s->x->path, bytes_text(s, needed), bytes_text(s, have));
+    diag_report(s->diag, NO_MEMORY_FOR_WEIGHTS, s->model->module->vars[largest].place, bytes_text(s, needed), bytes_text(s, have));
     return false;
 }
 

@@ -182,13 +182,7 @@ command_train(struct cli *cli)
     if (cli->options.names && !cli->options.init)
         diag_subject(cli->diag, OPTION_NEEDS, "nnc", "--names", "--init");
     if (!cli->diag->errors && session_open(&s, cli)) {
-        if (!s.x->train.has_optimizer)
-            diag_subject(cli->diag, NO_OPTIMIZER, s.x->path);
-        else if (!s.model->has_loss)
-            diag_subject(cli->diag, NO_LOSS, s.x->path);
-        else if (s.info.nvars == 0)
-            diag_subject(cli->diag, NO_WEIGHTS, s.x->path);
-        else if (session_data(&s, NEEDS_TRAIN) && before_all(&s))
+        if (session_trains(&s) && session_data(&s, NEEDS_TRAIN) && before_all(&s))
             status = run(&s);
         session_close(&s);
     }

@@ -147,7 +147,7 @@ Test(bad_programs, long_and_deep_files)
         {"model m {\n", "if 1 < 2 {\n", 100000, "x = 1\n", "nesting over 256"},
         {"model ", "a", 100000, " {\n}\n", "m.nn:1:7: error: a name of 100000 bytes"},
         {"model ", "a", 256, " {\n}\n", "a name of 256 bytes"},
-        {"", "\n", 3, "# only a comment", "m.nn: error: no model defined"},
+        {"", "\n", 3, "# only a comment", "m.nn:1:1: error: no model defined"},
         {"\xff\xfe", "m", 1, "", "m.nn: error: the file is UTF-16; convert it to UTF-8"},
         {"model m {\n", "x = nothing(y)\n", 20000, "}\n", "m.nn:2:5: error: 'nothing' is not defined"},
     };
