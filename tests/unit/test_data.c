@@ -36,7 +36,7 @@ TestSuite(data, .init = setup, .fini = teardown);
 static bool
 run_with(const char *block, const char *const *options, int noptions)
 {
-    static const struct const_value consts[] = {{"width", {.is_whole = true, .whole = 3, .real = 3}, {0}}};
+    static const struct const_value consts[] = {{"width", {.is_whole = true, .whole = 3, .real = 3}, {0}, false}};
     const char *text = arena_printf(&arena, "data {\n%s\n}\n", block);
     diag_init(&diag, &arena);
     int file = source_add(&sources, "m.nn", text, strlen(text));
