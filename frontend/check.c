@@ -7,7 +7,7 @@
 
 /* -- definitions ----------------------------------------------------------------------------------- */
 
-static void
+static struct definition *
 define(struct checker *c, const struct ast *s, int file)
 {
     const char *name = s->names[0].text;
@@ -16,7 +16,7 @@ define(struct checker *c, const struct ast *s, int file)
         if (d->name == name && d->file == file) {
             diag_report(c->diag, DECLARED_TWICE, s->names[0].place, name);
             diag_report(c->diag, NOTE_FIRST_HERE, d->ast->names[0].place);
-            return;
+            return d;
         }
     for (int i = 0; i < s->nargs; i++)
         for (int k = 0; k < i; k++)
@@ -30,6 +30,7 @@ define(struct checker *c, const struct ast *s, int file)
     if (s->nargs < compiler_parameters(s->op))
         diag_report(c->diag, COMPILER_PARAMETERS, s->names[0].place, name,
                     s->op == AST_INITIALIZER ? "shape" : s->op == AST_SCHEDULE ? "step, epoch" : "p, g");
+    return d;
 }
 
 static bool
@@ -127,14 +128,14 @@ is_defined(const struct checker *c, const char *name)
 static bool
 definition_holds(const struct checker *c, const char *name)
 {
-    return convention_holds(c, name) || (c->from_other && !is_defined(c, name) && !builtin_find(name));
+    return convention_holds(c, name) || (c->reading == READING_OTHER && !is_defined(c, name) && !builtin_find(name));
 }
 
 /* A constant of the other convention that the first one has too is the first one's. */
 static bool
 const_holds(const struct checker *c, const struct ast *s)
 {
-    for (int i = 0; c->from_other && i < s->nargs; i++)
+    for (int i = 0; c->reading != READING_OWN && i < s->nargs; i++)
         if (s->args[i].name && name_map_get(&c->const_index, s->args[i].name) >= 0)
             return false;
     return true;
@@ -199,8 +200,27 @@ run_follow(struct checker *c, const struct ast *s, const char *forced)
         unknown_convention(c, name, e ? e->place : (struct place){0}, forced);
         return;
     }
-    if (!c->from_other)
+    if (c->reading == READING_OWN)
         c->x->follow = name;
+}
+
+/* A definition with one default of the other convention. */
+static void
+take_default(struct checker *c, const struct taken *t)
+{
+    struct definition *d = c->definitions[((uintptr_t)t->name >> 4) % 256];
+    while (d && d->name != t->name)
+        d = d->next;
+    if (!d)
+        return;
+    struct ast *copy = ARENA_NEW(c->arena, struct ast);
+    *copy = *d->ast;
+    copy->args = ARENA_ARRAY(c->arena, struct ast_arg, copy->nargs + 1);
+    memcpy(copy->args, d->ast->args, sizeof *copy->args * (size_t)copy->nargs);
+    for (int i = 0; i < copy->nargs; i++)
+        if (copy->args[i].name == t->parameter)
+            copy->args[i].value = (struct ast *)(uintptr_t)t->value; /* is only read */
+    d->ast = copy;
 }
 
 /* The convention, and what a mixture takes from another one. */
@@ -209,12 +229,74 @@ run_conventions(struct checker *c, const struct ast *s, const char *forced)
 {
     run_follow(c, s, forced);
     if (c->mixture && c->mixture->other) {
-        c->from_other = true;
+        c->reading = READING_OTHER;
         run_follow(c, s, c->mixture->other);
-        c->from_other = false;
+        c->reading = READING_OWN;
     }
-    if (c->mixture && c->mixture->judge && c->x->facts.loss_shapes == LOSS_SHAPES_ERROR)
+    for (int i = 0; c->mixture && i < c->mixture->ntaken; i++)
+        if (c->mixture->taken[i].parameter)
+            take_default(c, &c->mixture->taken[i]);
+}
+
+/* -- the judge of a mixture ------------------------------------------------------------------------ */
+
+void
+judge_swap(struct checker *c)
+{
+    struct definition *definitions[256];
+    struct facts facts = c->x->facts;
+    memcpy(definitions, c->definitions, sizeof definitions);
+    memcpy(c->definitions, c->judge->definitions, sizeof definitions);
+    memcpy(c->judge->definitions, definitions, sizeof definitions);
+    c->x->facts = c->judge->facts;
+    c->judge->facts = facts;
+    c->judge->holds = !c->judge->holds;
+}
+
+/* A copy of a definition in front of the others of its name. */
+static void
+add_definition(struct checker *c, const struct definition *d)
+{
+    struct definition *copy = ARENA_NEW(c->arena, struct definition), **bucket = &c->definitions[((uintptr_t)d->name >> 4) % 256];
+    *copy = *d;
+    copy->next = *bucket;
+    *bucket = copy;
+}
+
+/* The user's own definitions hold under the judge, too; where two files are compared, those of the first one. */
+static void
+add_own_definitions(struct checker *c)
+{
+    struct definition *const *others = c->judge->definitions;
+    for (int i = 0; i < 256; i++)
+        for (const struct definition *d = others[i]; d; d = d->next)
+            if (d->own)
+                add_definition(c, d);
+    const struct ast *block = c->mixture->judge_block;
+    for (int i = 0; block && i < block->nbody; i++)
+        if (block->body[i]->kind == AST_DEFINITION) {
+            const struct ast *s = block->body[i];
+            add_definition(c, &(struct definition){.name = s->names[0].text, .kind = s->op, .ast = s, .file = s->place.file, .own = true});
+        }
+}
+
+/* Makes the judge's tables and leaves the file's in place. */
+static void
+make_judge(struct checker *c)
+{
+    if (!c->mixture || !c->mixture->judge)
+        return;
+    c->judge = ARENA_NEW(c->arena, struct judge);
+    facts_default(&c->judge->facts);
+    judge_swap(c);
+    c->reading = READING_JUDGE;
+    if (load_prelude(c))
+        run_follow(c, NULL, c->mixture->judge);
+    c->reading = READING_OWN;
+    add_own_definitions(c);
+    if (c->x->facts.loss_shapes == LOSS_SHAPES_ERROR)
         c->x->facts.loss_shapes = LOSS_SHAPES_SQUEEZE;
+    judge_swap(c);
 }
 
 /* Finds the one section of that word. */
@@ -310,7 +392,7 @@ run_definitions(struct checker *c, const struct ast *block, int file, const char
             run_include(c, block->body[i], path, &here);
     for (int i = 0; i < block->nbody; i++)
         if (block->body[i]->kind == AST_DEFINITION)
-            define(c, block->body[i], file);
+            define(c, block->body[i], file)->own = true;
     for (int i = 0; i < block->nbody; i++)
         if (is_word(block->body[i], "const"))
             run_const(c, block->body[i]);
@@ -359,6 +441,7 @@ run_top(struct checker *c, const char *follow)
     }
     run_conventions(c, follow_statement, follow);
     run_definitions(c, block, c->x->file, c->x->path, NULL);
+    make_judge(c);
 }
 
 struct experiment *
@@ -385,9 +468,10 @@ experiment_check_mixed(struct arena *arena, struct sources *sources, const char 
     x->definitions = c->definitions;
     x->train = (struct train_settings){.batch = 32, .epochs = 1};
     facts_default(&x->facts);
-    if (!(x->file = source_read(sources, path, diag)) || !load_prelude(c))
+    const struct ast_file *before = mixture ? mixture->file : NULL;
+    if (!(x->file = before ? before->file : source_read(sources, path, diag)) || !load_prelude(c))
         return NULL;
-    x->tree = parse_file(sources, x->file, diag);
+    x->tree = before ? *before : parse_file(sources, x->file, diag);
     if (!x->tree.block)
         return NULL;
     struct frame *f = ARENA_NEW(arena, struct frame);
@@ -405,6 +489,7 @@ experiment_check_mixed(struct arena *arena, struct sources *sources, const char 
         x->has_model = true;
         check_model(c, model);
     }
+    x->train_block = train ? train->child[0] : NULL;
     check_train(c, train); /* of a faulty model, too: all errors are told at once */
     if (!diag->errors)
         unused_settings(c);

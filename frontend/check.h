@@ -14,6 +14,7 @@ struct definition {
     const struct ast *ast;
     int file;
     bool used;                  /* something looked it up */
+    bool own;                   /* of the user's file or its includes */
     struct definition *next;    /* in its bucket */
 };
 
@@ -96,6 +97,13 @@ struct suspect {
     bool reported;
 };
 
+/* What a mixture's judge puts in place of definitions and facts while a statement that it judges is run. */
+struct judge {
+    struct definition *definitions[256];
+    struct facts facts;
+    bool holds;                 /* they are in place */
+};
+
 enum purpose { FOR_MODEL, FOR_INIT, FOR_METRIC, FOR_OPTIMIZER };
 
 struct checker {
@@ -148,7 +156,9 @@ struct checker {
     struct setting *settings;
     int nsettings;
     const struct mixture *mixture;          /* NULL: one convention */
-    bool from_other;                        /* its other convention is being read */
+    enum { READING_OWN, READING_OTHER, READING_JUDGE } reading; /* whose convention is being read */
+    struct judge *judge;                    /* NULL: the mixture has none */
+    struct name_map judged;                 /* names that depend on a target, as the judge sees it */
 };
 
 /* -- messages: at the user's call, with a note at the line inside (check_report.c) ----------------- */
@@ -278,10 +288,8 @@ void facts_default(struct facts *f);
 void run_convention(struct checker *c, const struct ast *section);
 /* Whether a fact or definition of the convention that is being read holds. */
 bool convention_holds(const struct checker *c, const char *name);
-/* How the facts read: calls |each| with the words of both. */
-void facts_differ(const struct facts *a, const struct facts *b,
-                  void (*each)(void *context, const char *name, const char *a, const char *b),
-                  void *context);
+/* Puts the judge's definitions and facts in place of the others, and back. check.c */
+void judge_swap(struct checker *c);
 /* The text of a convention that is part of the program; false if there is none of that name. nnc is the prelude itself. */
 bool convention_text(const char *name, const char **out_text, size_t *out_length);
 

@@ -249,6 +249,16 @@ at_this_step(struct checker *c, const struct definition *def, struct value v, st
     return apply(c, v.function, now, 2, NULL, at);
 }
 
+static void
+note_default(struct checker *c, const struct definition *def, const struct ast_arg *p)
+{
+    struct experiment *x = c->x;
+    for (int i = 0; i < x->ndefaults; i++)
+        if (x->defaults[i].parameter == p)
+            return;
+    *ARENA_PUSH(c->arena, x->defaults, x->ndefaults, x->defaults_cap) = (struct default_taken){def->ast, p, def->file};
+}
+
 static bool
 bind_parameters(struct checker *c, const struct definition *def, const struct argument *const *given, struct place at)
 {
@@ -258,9 +268,10 @@ bind_parameters(struct checker *c, const struct definition *def, const struct ar
         const struct ast_arg *p = &def->ast->args[i];
         if (given[i])
             ok &= bind_parameter(c, p, at_this_step(c, def, given[i]->value, given[i]->place), given[i]->place);
-        else if (p->value)
+        else if (p->value) {
+            note_default(c, def, p);
             ok &= bind_parameter(c, p, at_this_step(c, def, evaluate(c, p->value), p->place), p->place);
-        else {
+        } else {
             report_caller(c, callee, ARGUMENT_MISSING, at, def->name, p->name);
             diag_report(c->diag, NOTE_DECLARED, def->ast->place, def->name);
             ok = false;

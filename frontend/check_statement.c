@@ -218,8 +218,42 @@ run_word(struct checker *c, const struct ast *s)
         diag_report(c->diag, HELP_DID_YOU_MEAN, (struct place){0}, near);
 }
 
+/* Whether the judge of a mixture sees a statement of the model: a loss, a penalty, a metric, and what depends on a target. */
+static bool
+is_judged(struct checker *c, const struct ast *s)
+{
+    if (!c->judge || c->judge->holds || c->frame->def || c->purpose != FOR_MODEL)
+        return false;
+    if (s->kind == AST_WORD)
+        return !strcmp(s->text, "loss") || !strcmp(s->text, "penalty") || !strcmp(s->text, "metric");
+    if (s->kind != AST_BIND || s->nnames != 1)
+        return false;
+    bool depends = false;
+    const struct model *m = &c->x->model;
+    for (int i = 0; i < m->ninputs; i++)
+        depends |= m->is_target[i] && mentions(s->child[0], m->inputs[i].name);
+    for (int i = 0; i < c->judged.cap && !depends; i++)
+        depends = c->judged.name[i] && mentions(s->child[0], c->judged.name[i]);
+    if (depends)
+        name_map_set(&c->judged, c->arena, s->names[0].text, 1);
+    return depends;
+}
+
+static void run_one(struct checker *c, const struct ast *s);
+
 static void
 run_statement(struct checker *c, const struct ast *s)
+{
+    bool judged = is_judged(c, s);
+    if (judged)
+        judge_swap(c);
+    run_one(c, s);
+    if (judged)
+        judge_swap(c);
+}
+
+static void
+run_one(struct checker *c, const struct ast *s)
 {
     if (++c->statements > STATEMENTS_MAX) {
         if (c->statements == STATEMENTS_MAX + 1)

@@ -10,18 +10,21 @@ static const struct fact {
     enum fact_kind kind;
     size_t offset;
     const char *words[4];
+    const char *means;
 } fact_rows[] = {
-    {"loss_shapes", FACT_CHOICE, offsetof(struct facts, loss_shapes), {"error", "squeeze", "broadcast", NULL}},
-    {"epoch_loss", FACT_CHOICE, offsetof(struct facts, epoch_loss), {"by_sample", "by_batch", NULL}},
-    {"valid_penalty", FACT_CHOICE, offsetof(struct facts, valid_penalty), {"include", "omit", NULL}},
-    {"valid_batch", FACT_CHOICE, offsetof(struct facts, valid_batch), {"batch", "whole", NULL}},
-    {"shuffle", FACT_BOOL, offsetof(struct facts, shuffle), {NULL}},
-    {"shuffle_order", FACT_NAME, offsetof(struct facts, shuffle_order), {NULL}},
-    {"random", FACT_NAME, offsetof(struct facts, random), {NULL}},
-    {"dropout_stream", FACT_NAME, offsetof(struct facts, dropout_stream), {NULL}},
-    {"logits_shortcut", FACT_BOOL, offsetof(struct facts, logits_shortcut), {NULL}},
+    {"loss_shapes", FACT_CHOICE, offsetof(struct facts, loss_shapes), {"error", "squeeze", "broadcast", NULL},
+     "the broadcast of the loss, [N] against [N, 1]"},
+    {"epoch_loss", FACT_CHOICE, offsetof(struct facts, epoch_loss), {"by_sample", "by_batch", NULL}, "how the loss of an epoch is averaged"},
+    {"valid_penalty", FACT_CHOICE, offsetof(struct facts, valid_penalty), {"include", "omit", NULL}, "penalties in valid_loss"},
+    {"valid_batch", FACT_CHOICE, offsetof(struct facts, valid_batch), {"batch", "whole", NULL}, "how many rows are evaluated at once"},
+    {"shuffle", FACT_BOOL, offsetof(struct facts, shuffle), {NULL}, "whether the rows are shuffled"},
+    {"shuffle_order", FACT_NAME, offsetof(struct facts, shuffle_order), {NULL}, "the random stream of the order of rows"},
+    {"random", FACT_NAME, offsetof(struct facts, random), {NULL}, "the random stream of initial weights"},
+    {"dropout_stream", FACT_NAME, offsetof(struct facts, dropout_stream), {NULL}, "the random stream of dropout"},
+    {"logits_shortcut", FACT_BOOL, offsetof(struct facts, logits_shortcut), {NULL}, "the loss's way around softmax or sigmoid to the logits"},
 };
 enum { FACTS = sizeof fact_rows / sizeof *fact_rows };
+_Static_assert(FACTS <= sizeof ((struct facts *)0)->line / sizeof (int), "struct facts has a line for each");
 
 void
 facts_default(struct facts *f)
@@ -50,17 +53,30 @@ set_fact(struct checker *c, const struct fact *row, const struct ast *value)
     return false;
 }
 
+static const char *
+fact_word(const struct fact *row, const struct facts *f)
+{
+    const void *field = (const char *)f + row->offset;
+    if (row->kind == FACT_BOOL)
+        return *(const bool *)field ? "true" : "false";
+    return row->kind == FACT_NAME ? *(const char *const *)field : row->words[*(const int *)field];
+}
+
 bool
-fact_row(const struct facts *f, int i, const char **out_name, const char **out_value)
+fact_row(const struct facts *f, int i, const char **out_name, const char **out_value, int *out_line)
 {
     if (i >= FACTS)
         return false;
-    const struct fact *row = &fact_rows[i];
-    const void *field = (const char *)f + row->offset;
-    *out_name = row->name;
-    *out_value = row->kind == FACT_BOOL ? *(const bool *)field ? "true" : "false"
-                 : row->kind == FACT_NAME ? *(const char *const *)field : row->words[*(const int *)field];
+    *out_name = fact_rows[i].name;
+    *out_value = fact_word(&fact_rows[i], f);
+    *out_line = f->line[i];
     return true;
+}
+
+const char *
+fact_means(int i)
+{
+    return fact_rows[i].means;
 }
 
 static void
@@ -73,7 +89,7 @@ run_fact(struct checker *c, const struct ast *s)
             continue;
         if (s->nargs != 1 || !s->args[0].value || !set_fact(c, &fact_rows[i], s->args[0].value))
             diag_report(c->diag, FACT_VALUE, s->place, s->text, expression_text(c, s->nargs ? s->args[0].value : NULL));
-        c->x->facts.said |= 1u << i;
+        c->x->facts.line[i] = s->place.line;
         return;
     }
     if (s->kind != AST_WORD) {
@@ -100,29 +116,11 @@ bool
 convention_holds(const struct checker *c, const char *name)
 {
     bool taken = false;
+    if (c->reading == READING_JUDGE)
+        return true;
     for (int i = 0; c->mixture && i < c->mixture->ntaken; i++)
-        taken |= !strcmp(c->mixture->taken[i], name);
-    return taken == c->from_other;
-}
-
-static const char *
-fact_word(const struct fact *row, const struct facts *f)
-{
-    const void *field = (const char *)f + row->offset;
-    if (row->kind == FACT_BOOL)
-        return *(const bool *)field ? "true" : "false";
-    return row->kind == FACT_NAME ? *(const char *const *)field : row->words[*(const int *)field];
-}
-
-void
-facts_differ(const struct facts *a, const struct facts *b, void (*each)(void *context, const char *name, const char *a, const char *b),
-             void *context)
-{
-    for (int i = 0; i < FACTS; i++) {
-        const char *in_a = fact_word(&fact_rows[i], a), *in_b = fact_word(&fact_rows[i], b);
-        if (strcmp(in_a, in_b))
-            each(context, fact_rows[i].name, in_a, in_b);
-    }
+        taken |= !c->mixture->taken[i].parameter && !strcmp(c->mixture->taken[i].name, name);
+    return taken == (c->reading == READING_OTHER);
 }
 
 bool

@@ -1,35 +1,6 @@
 /* difference: what two conventions do differently for one file. */
-#define _GNU_SOURCE
 #include "frontend/check.h"
-#include <stdio.h>
 #include <stdlib.h>
-
-/* The definition in the canonical layout, without comments. NULL if memory is short. The caller frees it. */
-static char *
-definition_text(const struct experiment *x, const struct definition *d)
-{
-    char *text = NULL;
-    size_t size = 0;
-    struct ast *body[1] = {(struct ast *)(uintptr_t)d->ast}; /* is only read */
-    struct ast block = {.kind = AST_BLOCK, .body = body, .nbody = 1};
-    struct ast_file file = {.block = &block, .sources = x->sources, .file = d->file};
-    FILE *out = open_memstream(&text, &size);
-    if (!out)
-        return NULL;
-    ast_format(&file, out);
-    fclose(out);
-    return text;
-}
-
-static bool
-same_text(const struct experiment *a, const struct definition *in_a, const struct experiment *b, const struct definition *in_b)
-{
-    char *text_a = definition_text(a, in_a), *text_b = definition_text(b, in_b);
-    bool same = text_a && text_b && !strcmp(text_a, text_b);
-    free(text_a);
-    free(text_b);
-    return same;
-}
 
 /* Without taking it for used. */
 static const struct definition *
@@ -54,30 +25,84 @@ struct found {
 };
 
 static void
-add_fact(void *context, const char *name, const char *a, const char *b)
+add(struct found *f, const struct difference *d)
 {
-    struct found *f = context;
-    *ARENA_PUSH(f->arena, f->list, f->count, f->cap) = (struct difference){name, a, b, true};
+    for (int i = 0; i < f->count; i++)
+        if (!strcmp(f->list[i].name, d->name))
+            return;
+    *ARENA_PUSH(f->arena, f->list, f->count, f->cap) = *d;
+}
+
+/* Where a fact is said: "keras.nn:7"; "nnc" if the convention's file is silent about it. */
+static const char *
+fact_place(const struct experiment *x, int line, struct arena *arena)
+{
+    const char *slash = strrchr(x->follow, '/'), *file = slash ? slash + 1 : x->follow;
+    return line ? arena_printf(arena, "%s%s:%d", file, strchr(file, '.') ? "" : ".nn", line) : "nnc";
+}
+
+static void
+add_facts(struct found *f, const struct experiment *a, const struct experiment *b)
+{
+    const char *name, *in_a, *in_b;
+    int line_a, line_b;
+    for (int i = 0; fact_row(&a->facts, i, &name, &in_a, &line_a) && fact_row(&b->facts, i, &name, &in_b, &line_b); i++)
+        if (strcmp(in_a, in_b))
+            add(f, &(struct difference){.kind = DIFFERS_FACT, .name = name, .a = in_a, .b = in_b, .place_a = fact_place(a, line_a, f->arena),
+                                        .place_b = fact_place(b, line_b, f->arena), .means = fact_means(i)});
 }
 
 static bool
-is_found(const struct found *f, const char *name)
+same_text(const struct ast *a, const struct ast *b, struct arena *arena)
 {
-    for (int i = 0; i < f->count; i++)
-        if (!strcmp(f->list[i].name, name))
-            return true;
-    return false;
+    return (!a && !b) || (a && b && !strcmp(ast_text(a, arena), ast_text(b, arena)));
+}
+
+/* Whether two definitions are the same but for what stands behind the = of parameters. */
+static bool
+same_but_defaults(const struct ast *a, const struct ast *b, struct arena *arena)
+{
+    bool same = a->op == b->op && a->nargs == b->nargs && same_text(a->child[0], b->child[0], arena);
+    for (int i = 0; same && i < a->nargs; i++)
+        same = a->args[i].name == b->args[i].name && !a->args[i].value == !b->args[i].value &&
+               same_text(a->args[i].type, b->args[i].type, arena);
+    return same;
+}
+
+static void
+add_defaults(struct found *f, const struct difference *whole, const struct ast *a, const struct ast *b)
+{
+    for (int i = 0; i < a->nargs; i++) {
+        const struct ast_arg *in_a = &a->args[i], *in_b = &b->args[i];
+        if (same_text(in_a->value, in_b->value, f->arena))
+            continue;
+        struct difference d = *whole;
+        d.kind = DIFFERS_DEFAULT;
+        d.name = arena_printf(f->arena, "%s.%s", whole->name, in_a->name);
+        d.a = ast_text(in_a->value, f->arena);
+        d.b = ast_text(in_b->value, f->arena);
+        d.definition = whole->name;
+        d.parameter = in_a->name;
+        d.value_a = in_a->value;
+        d.value_b = in_b->value;
+        add(f, &d);
+    }
 }
 
 /* What both see of a name. A name that the other one does not have is a helper of what does differ. */
 static void
-add_definition(struct found *f, const char *name, const struct experiment *a, const struct experiment *b)
+add_name(struct found *f, const char *name, const struct experiment *a, const struct experiment *b)
 {
     const struct definition *in_a = visible(a, name), *in_b = visible(b, name);
     bool used = (in_a && in_a->used) || (in_b && in_b->used), both = (in_a && in_b) || builtin_find(name);
-    if (used && both && !is_found(f, name) && !(in_a && in_b && same_text(a, in_a, b, in_b)))
-        *ARENA_PUSH(f->arena, f->list, f->count, f->cap) =
-            (struct difference){name, origin(a, in_a, f->arena), origin(b, in_b, f->arena), false};
+    if (!used || !both)
+        return;
+    const char *place_a = origin(a, in_a, f->arena), *place_b = origin(b, in_b, f->arena);
+    struct difference d = {.kind = DIFFERS_DEFINITION, .name = name, .a = place_a, .b = place_b, .place_a = place_a, .place_b = place_b};
+    if (in_a && in_b && same_but_defaults(in_a->ast, in_b->ast, f->arena))
+        add_defaults(f, &d, in_a->ast, in_b->ast);
+    else
+        add(f, &d);
 }
 
 static int
@@ -90,13 +115,13 @@ int
 experiment_differences(const struct experiment *a, const struct experiment *b, struct arena *arena, struct difference **out)
 {
     struct found f = {.arena = arena};
-    facts_differ(&a->facts, &b->facts, add_fact, &f);
+    add_facts(&f, a, b);
     int facts = f.count;
     for (int i = 0; i < 256; i++) {
         for (const struct definition *d = a->definitions[i]; d; d = d->next)
-            add_definition(&f, d->name, a, b);
+            add_name(&f, d->name, a, b);
         for (const struct definition *d = b->definitions[i]; d; d = d->next)
-            add_definition(&f, d->name, a, b);
+            add_name(&f, d->name, a, b);
     }
     if (f.count > facts)
         qsort(f.list + facts, (size_t)(f.count - facts), sizeof *f.list, by_name);

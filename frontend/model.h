@@ -120,11 +120,20 @@ struct facts {
     bool shuffle;               /* unless train says it */
     const char *shuffle_order, *random, *dropout_stream; /* names of streams (runtime/streams) */
     bool logits_shortcut;
-    unsigned said;              /* bit i: the convention's file says fact i; the others are nnc's */
+    int line[16];               /* where the convention's file says fact i; 0: it does not, and the fact is nnc's */
 };
 
-/* Fact |i|, the value in words; false behind the last. convention.c */
-bool fact_row(const struct facts *f, int i, const char **out_name, const char **out_value);
+/* Fact |i|, the value in words, and the line that says it (0: none, the value is nnc's); false behind the last. convention.c */
+bool fact_row(const struct facts *f, int i, const char **out_name, const char **out_value, int *out_line);
+/* What fact |i| decides, in words that go on after "is the cause: ". */
+const char *fact_means(int i);
+
+/* A parameter that a call left to its default. */
+struct default_taken {
+    const struct ast *definition;
+    const struct ast_arg *parameter;
+    int file;                   /* where the definition stands */
+};
 
 /* A loss that looks for what went into a softmax or sigmoid: where it is called, and whether it found and took it. */
 struct shortcut {
@@ -132,20 +141,35 @@ struct shortcut {
     bool taken;
 };
 
-/* A convention in which some definitions and facts are another one's: what compare switches. */
-struct mixture {
-    const char *other;          /* a convention: nnc, keras, torch or the path of a file; NULL: nothing is taken */
-    const char *const *taken;   /* names of definitions and facts that are its own */
-    int ntaken;
-    /* [N] against [N, 1] in a loss is squeezed where the convention would refuse it: for a judge of outputs */
-    bool judge;
+/* What two sides do differently: the unit that compare switches. */
+struct difference {
+    enum { DIFFERS_FACT, DIFFERS_DEFINITION, DIFFERS_DEFAULT, DIFFERS_STATEMENT } kind;
+    /* of a fact; of a definition, its body and defaults together: "adam"; of a default, where bodies are equal: "adam.epsilon"; of a
+     * statement: "model.h", "train.batch" */
+    const char *name;
+    const char *a, *b;          /* a fact's words, a default's or statement's text ("-": there is none), where a definition stands */
+    const char *place_a, *place_b; /* "torch.nn:24", "nnc": a fact that its convention does not say, "-": a statement that is not there */
+    const char *means;          /* a fact: what it decides, in words */
+    const char *definition, *parameter; /* a default: whose */
+    const struct ast *value_a, *value_b; /* and what it is */
 };
 
-/* What two conventions do differently for one file. */
-struct difference {
-    const char *name;           /* of a fact, or of a definition: its body and defaults together */
-    const char *a, *b;          /* a fact's words; where a definition stands: "torch.nn:24" */
-    bool is_fact;
+/* One thing that a mixture takes from its other convention: a definition or a fact, or one default of a definition. */
+struct taken {
+    const char *name, *parameter; /* parameter: NULL: the whole definition */
+    const struct ast *value;    /* of the parameter */
+};
+
+/* How a check departs from its file and convention. Zeroed: in nothing. */
+struct mixture {
+    const char *other;          /* a convention: nnc, keras, torch or the path of a file; NULL: nothing is taken */
+    const struct taken *taken;
+    int ntaken;
+    const struct ast_file *file; /* the file as it was read before, or statements of two files; NULL: it is read */
+    /* Whose loss_shapes, definitions and other facts hold in what losses, penalties, metrics and all that depends on a target say: one
+     * judge for outputs that different conventions gave. What it would refuse, [N] against [N, 1], it squeezes. NULL: no other ones. */
+    const char *judge;
+    const struct ast *judge_block; /* a file whose definitions hold there, too; NULL: the file's own alone */
 };
 
 struct setting {
@@ -162,6 +186,9 @@ struct experiment {
     struct facts facts;
     struct shortcut *shortcuts; /* of the training model, in order */
     int nshortcuts, shortcuts_cap;
+    struct default_taken *defaults; /* each once, in the order of the calls */
+    int ndefaults, defaults_cap;
+    const struct ast *train_block; /* of the section train, or NULL */
     struct ast_file tree;
     const struct ast *data;     /* the section, or NULL */
     struct const_value { const char *name; struct number value; struct place place; bool faulty; } *consts;
@@ -186,10 +213,21 @@ struct experiment *experiment_check(struct arena *arena, struct sources *sources
 struct experiment *experiment_check_mixed(struct arena *arena, struct sources *sources, const char *path, const char *follow,
                                           const struct mixture *mixture, struct setting *settings, int nsettings,
                                               struct diag *diag);
-/* The differences between two checks of one file: facts, and the definitions that either uses. In |arena|; gives their
- * number. difference.c */
+/* The differences between two checks of one file: facts, and the definitions that either uses, or their defaults. In |arena|; gives
+ * their number. difference.c */
 int experiment_differences(const struct experiment *a, const struct experiment *b, struct arena *arena,
                            struct difference **out);
+
+/* The statements of two files side by side: those of one place in both, and those that only one has. statements.c */
+struct merged;
+/* Stores the statements that differ in |out| and gives their number. Statements of the sections data, model and train are compared one
+ * by one, definitions whole. */
+int statements_differ(struct sources *sources, const struct ast_file *a, const struct ast_file *b, struct arena *arena,
+                      struct merged **out_merged, struct difference **out);
+/* The file that has statement |i| of the differences from b where from_b[i]; |judged|: its losses, penalties and metrics are a's. */
+struct ast *statements_merge(const struct merged *m, const bool *from_b, bool judged, struct arena *arena);
+/* Whether statement |i| decides about data: whether a mixture of them can be used is known only after the data are read. */
+bool statement_touches_data(const struct merged *m, int i);
 
 /* Lowering: each builds into |g|, which is empty and may carry a hook. Inputs are those of the template. lower.c */
 

@@ -34,6 +34,9 @@ struct ast_file parse_file(struct sources *s, int file, struct diag *diag);
 void render_diag(const struct diag *d, const struct sources *s, FILE *out, bool color);
 /* The tree as indented text, for dump --stage ast; with places if asked. ast_print.c */
 void ast_print(const struct ast_file *file, FILE *out, bool places);
+/* The tree as text of the language, on one line and in one spelling: equal trees have equal texts, whatever their layout and comments. In
+ * |arena|. ast_text.c */
+const char *ast_text(const struct ast *a, struct arena *arena);
 /* The canonical layout of a file that was parsed without errors. fmt.c */
 void ast_format(const struct ast_file *file, FILE *out);
 /* The nearest of |count| names to |name| by edit distance, or NULL if none is near. suggest.c */

@@ -39,8 +39,8 @@ enum needs { NEEDS_TRAIN = 1, NEEDS_VALID = 2, TARGETS_OPTIONAL = 4 };
 
 /* Checks the file with the options of the command line. False if there were errors. */
 bool session_open(struct session *s, struct cli *cli);
-/* The same under a convention in place of --follow (NULL: the file's), mixed with another one (NULL: not). */
-bool session_open_mixed(struct session *s, struct cli *cli, const char *follow, const struct mixture *mixture);
+/* The same for another file and convention (NULL: the file's), mixed as |mixture| says (NULL: not). */
+bool session_open_mixed(struct session *s, struct cli *cli, const char *path, const char *follow, const struct mixture *mixture);
 /* Runs the data block and converts what it binds. A set that |needs| names must be there. */
 bool session_data(struct session *s, unsigned needs);
 /* Whether there is an optimizer, a loss and a weight; a message if not. */
@@ -53,6 +53,8 @@ bool session_initialize(struct session *s, const char *weights);
 bool session_weights(struct session *s);
 /* The numbers of an evaluation of the weights that were loaded. eval.c */
 struct step_numbers session_numbers(const struct session *s);
+/* What the command line says about a program; what it is for is the caller's to add. */
+bool session_program_options(struct session *s, struct program_options *o);
 /* The program for --mode; its owner destroys it before session_close. */
 bool session_program(struct session *s, int64_t train_rows, int64_t eval_rows, bool outputs_only, struct program *out);
 void session_close(struct session *s);

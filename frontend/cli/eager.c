@@ -34,6 +34,8 @@ struct eager {
     void *const *inputs;
     bool failed;                /* memory was short */
     bool outputs_only;
+    void (*lowered)(void *context, struct graph *g);
+    void *lowered_context;
     bool watch;
     const struct node *bad;
     struct kernel_times *times;
@@ -41,6 +43,7 @@ struct eager {
     int npending, pending_cap;
     const struct tensor **shown;
     struct tensor *scalars;
+    bool has_rate;              /* of the last step: output 1 is the learning rate */
     double rate;
     void **addresses;
 };
@@ -323,12 +326,16 @@ run_step(struct eager *e, void *const *inputs, const struct step_numbers *number
 {
     struct life **lives = train ? &e->train_lives : &e->eval_lives;
     struct graph *g = eager_begin(e, program_inputs(e->model, inputs, numbers, e->addresses), rows);
-    e->lives = *lives;
+    const bool shown = train && e->lowered; /* its values are looked at after the step */
+    e->lives = shown ? NULL : *lives;
     if (train)
         lower_train(e->model, e->train, g);
     else
         lower_eval(e->model, e->outputs_only, g);
-    if (!*lives && !e->failed)
+    e->has_rate = train && g->noutputs > 1;
+    if (shown)
+        e->lowered(e->lowered_context, g);
+    else if (!*lives && !e->failed)
         *lives = lives_of(g, e->arena);
     return end_step(e);
 }
@@ -338,6 +345,19 @@ eager_watch(struct eager *e)
 {
     e->watch = true;
     e->bad = NULL;
+}
+
+void
+eager_lowered(struct eager *e, void (*lowered)(void *context, struct graph *g), void *context)
+{
+    e->lowered = lowered;
+    e->lowered_context = context;
+}
+
+struct tensor
+eager_output(const struct eager *e, int index)
+{
+    return *(const struct tensor *)e->graph->outputs[index].node->data;
 }
 
 void
@@ -385,7 +405,7 @@ eager_train_step(void *self, void *const *inputs, int64_t rows, const struct ste
         return false;
     const struct graph *g = e->graph;
     *out_loss = eager_number(g->outputs[0].node);
-    if (g->noutputs > 1)
+    if (e->has_rate)
         e->rate = eager_number(g->outputs[1].node);
     return true;
 }

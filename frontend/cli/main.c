@@ -6,15 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-bool
-use_color(const struct options *o, int descriptor)
-{
-    if (o->color && strcmp(o->color, "auto"))
-        return !strcmp(o->color, "always");
-    const char *none = getenv("NO_COLOR");
-    return isatty(descriptor) && !(none && *none);
-}
-
 static int
 run(struct cli *cli, int argc, char **argv)
 {

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define ALL GROUP_ALL
 #define TRAIN GROUP_TRAIN
@@ -134,11 +135,12 @@ options_parse(const struct command *command, int n, char **words, struct arena *
     for (int i = 0; i < n; i++) {
         const char *word = words[i];
         if (only_operands || word[0] != '-' || !word[1]) {
-            if (out->operand) {
+            bool two = strchr(command->operand, ' ');
+            if (out->operand && (!two || out->other)) {
                 diag_subject(diag, OPERAND_EXTRA, "nnc", word);
                 ok = false;
             }
-            out->operand = word;
+            *(out->operand && two ? &out->other : &out->operand) = word;
             continue;
         }
         if (!strcmp(word, "--")) {
@@ -208,4 +210,13 @@ print_command_help(const struct command *command, FILE *out)
             snprintf(left, sizeof left, "%s%s%s", options[i].name, options[i].value ? " " : "", options[i].value ? options[i].value : "");
             fprintf(out, "  %-28s %s\n", left, options[i].help);
         }
+}
+
+bool
+use_color(const struct options *o, int descriptor)
+{
+    if (o->color && strcmp(o->color, "auto"))
+        return !strcmp(o->color, "always");
+    const char *none = getenv("NO_COLOR");
+    return isatty(descriptor) && !(none && *none);
 }

@@ -30,6 +30,7 @@ struct options {
 #undef CHOICE
 #undef REPEAT
     const char *operand;        /* FILE; NULL if none was given */
+    const char *other;          /* a second FILE, for commands that take two; NULL if none was given */
 };
 
 struct cli;

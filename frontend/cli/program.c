@@ -34,6 +34,7 @@ struct static_program {
     struct tensor *outputs;     /* of the last evaluation */
     struct eager *eager;        /* computes metrics */
     struct kernel_times *times; /* of machine code; NULL: nobody watches */
+    bool has_rate;              /* output 1 of the training graph is the learning rate */
     double rate;
     struct diag *diag;
 };
@@ -141,7 +142,7 @@ train_step(void *self, void *const *inputs, int64_t rows, const struct step_numb
         return false;
     struct tensor loss = output_value(p, c, 0, rows);
     *out_loss = number_of(&loss);
-    if (c->graph->noutputs > 1) {
+    if (p->has_rate) {
         struct tensor rate = output_value(p, c, 1, rows);
         p->rate = number_of(&rate);
     }
@@ -289,8 +290,11 @@ static_new(const struct model *m, const struct train_settings *t, struct tensor 
     if (options->train_rows) {
         struct graph *g = graph_new(arena, m->train->name);
         lower_train(m, t, g);
-        if (g->noutputs > 1)
+        p->has_rate = g->noutputs > 1;
+        if (p->has_rate)
             out->lr = &p->rate;
+        if (options->lowered)
+            options->lowered(options->lowered_context, g);
         if (!plan(p, g, options->train_rows, &p->train_graph))
             return false;
     }
@@ -348,6 +352,19 @@ program_watch(const struct program *p, struct kernel_times *times)
     return !is_code;
 }
 
+struct tensor
+program_output(const struct program *p, int index, int64_t rows)
+{
+    p = draws_inner(p);
+    if (p->train_step == eager_train_step)
+        return eager_output(p->self, index);
+    const struct static_program *s = p->self;
+    const struct node *n = s->train_graph.graph->outputs[index].node;
+    while (n->op == OP_STOP || n->op == OP_RESHAPE)
+        n = n->in[0];
+    return n->op == OP_VAR || n->op == OP_INPUT ? (struct tensor){0} : output_value(s, &s->train_graph, index, rows);
+}
+
 bool
 program_new(const struct model *m, const struct train_settings *t, struct tensor *values, const struct program_options *options,
             struct arena *arena, struct program *out, struct diag *diag)
@@ -358,6 +375,7 @@ program_new(const struct model *m, const struct train_settings *t, struct tensor
         return static_new(m, t, values, options, arena, out, diag);
     struct eager *e = eager_new(m, t, values, options->gemm, arena);
     eager_threads(e, options->threads);
+    eager_lowered(e, options->lowered, options->lowered_context);
     if (options->outputs_only)
         eager_outputs_only(e);
     *out = (struct program){e, eager_train_step, eager_eval_step, m->metrics ? eager_metrics : NULL, has_rate(m) ? eager_rate(e) : NULL, destroy_eager};

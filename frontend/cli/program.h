@@ -17,6 +17,10 @@ struct program_options {
     bool outputs_only;          /* evaluation computes the model's outputs and no loss */
     struct code_options code;
     bool wait;                  /* for machine code, before the first step; else graph mode runs until it is there */
+    /* Is called with the graph of a training step as it was lowered: before its passes, or, in eager mode, which has run it then, at the end of
+     * each step, whose values then keep their memory. May make more of its values outputs. NULL: none. */
+    void (*lowered)(void *context, struct graph *g);
+    void *lowered_context;
     bool no_cache;              /* machine code is neither taken from disk nor left there */
     const char *const *files;   /* names of the sources, for debuggers: struct code_graphs */
     int nfiles;
@@ -26,6 +30,9 @@ struct program_options {
 bool program_new(const struct model *m, const struct train_settings *t, struct tensor *values, const struct program_options *options,
                  struct arena *arena, struct program *out, struct diag *diag);
 
+/* Output |index| of the training graph after a train_step on |rows| rows, valid until the next call of the program. Its data is NULL where the
+ * optimised graph has nothing but a variable or an input for it. */
+struct tensor program_output(const struct program *p, int index, int64_t rows);
 /* Loads OpenBLAS with the kernels that fit the CPU. Reports and returns false if it is not there. */
 bool program_load_blas(struct diag *diag);
 struct kernel_times;
@@ -51,6 +58,10 @@ double eager_number(const struct node *n);
 /* From now on the first node whose value is not finite is remembered. */
 void eager_watch(struct eager *e);
 const struct node *eager_first_bad(const struct eager *e);
+/* |lowered|: as in struct program_options. */
+void eager_lowered(struct eager *e, void (*lowered)(void *context, struct graph *g), void *context);
+/* Output |index| of the graph of the last step. */
+struct tensor eager_output(const struct eager *e, int index);
 void eager_times(struct eager *e, struct kernel_times *times);
 
 bool eager_train_step(void *self, void *const *inputs, int64_t rows, const struct step_numbers *numbers, double *out_loss);

@@ -154,11 +154,11 @@ describe(struct session *s)
 bool
 session_open(struct session *s, struct cli *cli)
 {
-    return session_open_mixed(s, cli, cli->options.follow, NULL);
+    return session_open_mixed(s, cli, cli->options.operand, cli->options.follow, NULL);
 }
 
 bool
-session_open_mixed(struct session *s, struct cli *cli, const char *follow, const struct mixture *mixture)
+session_open_mixed(struct session *s, struct cli *cli, const char *path, const char *follow, const struct mixture *mixture)
 {
     *s = (struct session){.cli = cli, .arena = cli->arena, .diag = cli->diag};
     struct setting *settings;
@@ -167,7 +167,7 @@ session_open_mixed(struct session *s, struct cli *cli, const char *follow, const
     uint32_t without;
     if (!chosen_mode(cli, &mode) || !chosen_without(cli, &without) || !collect_settings(s, &settings, &nsettings))
         return false;
-    s->x = experiment_check_mixed(s->arena, &cli->sources, cli->options.operand, follow, mixture, settings, nsettings, s->diag);
+    s->x = experiment_check_mixed(s->arena, &cli->sources, path, follow, mixture, settings, nsettings, s->diag);
     if (!s->x || s->diag->errors)
         return false;
     s->model = &s->x->model;
@@ -437,18 +437,30 @@ choose_threads(struct session *s)
 }
 
 bool
-session_program(struct session *s, int64_t train_rows, int64_t eval_rows, bool outputs_only, struct program *out)
+session_program_options(struct session *s, struct program_options *o)
 {
     const struct cli *cli = s->cli;
-    struct program_options o = {.train_rows = train_rows, .eval_rows = eval_rows, .outputs_only = outputs_only, .code = chosen_code(cli)};
+    *o = (struct program_options){.code = chosen_code(cli)};
     /* Who asks for these wants to see what machine code does. */
-    o.wait = cli->options.vector_width || cli->options.llvm_passes;
-    o.no_cache = cli->options.no_cache;
-    o.files = source_paths(s, &o.nfiles);
-    o.gemm = chosen_gemm(cli);
-    if (!chosen_mode(cli, &o.mode) || !chosen_without(cli, &o.without) || !choose_threads(s))
+    o->wait = cli->options.vector_width || cli->options.llvm_passes;
+    o->no_cache = cli->options.no_cache;
+    o->files = source_paths(s, &o->nfiles);
+    o->gemm = chosen_gemm(cli);
+    if (!chosen_mode(cli, &o->mode) || !chosen_without(cli, &o->without) || !choose_threads(s))
         return false;
-    o.threads = s->threads;
+    o->threads = s->threads;
+    return true;
+}
+
+bool
+session_program(struct session *s, int64_t train_rows, int64_t eval_rows, bool outputs_only, struct program *out)
+{
+    struct program_options o;
+    if (!session_program_options(s, &o))
+        return false;
+    o.train_rows = train_rows;
+    o.eval_rows = eval_rows;
+    o.outputs_only = outputs_only;
     if (!program_new(s->model, &s->x->train, s->info.values, &o, s->arena, out, s->diag))
         return false;
     *out = draws_program(&s->draws, *out, s->arena);
