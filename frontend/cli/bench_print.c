@@ -421,7 +421,7 @@ print_html(const struct bench *b, FILE *out)
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>nnc bench: %s</title>\n<style>\n"
             "body { font: 15px/1.4 sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; color: #222 }\n"
             "table { border-collapse: collapse }\n"
-            "th, td { padding: .25em .8em; text-align: right; border-bottom: 1px solid #ddd }\n"
+            "th, td { padding: .25em .8em; text-align: right; border-bottom: 1px solid #ddd }\ntd { white-space: nowrap }\n"
             "th:first-child, td:first-child { text-align: left }\n"
             "td div { height: 1em; min-width: 1px; background: #47a }\n"
             "</style>\n</head>\n<body>\n<h1>%s: %lld rows a step, %d thread%s</h1>\n<p>", b->s->model->name, b->s->model->name,
