@@ -376,19 +376,21 @@ lane_unit(const struct operation *o)
     return o->way == WAY_COLUMN ? COLUMN_ROWS : o->product.lanes * o->product.vectors;
 }
 
-/* Sums over the rows, and what has all lanes of c in memory, are cut into lanes only. Each part of the rows copies all of a
- * panel. */
+/* Sums over the rows, and what has all lanes of c in memory, are cut into lanes only. Else the cut decides what each part
+ * reads all of: Y (and has to copy it, if that is done) or X, which partly lie in the cache of another processor. */
 static enum cut
 choose_cut(const struct operation *o, bool sums)
 {
-    const double PANEL = 0.15;
+    const double READ = 40, COPY = 60; /* a row of Y or a lane of X, against a multiplication and addition */
     const struct product *p = &o->product;
+    double m = (double)likely(p->g, p->m), n = (double)likely(p->g, p->n);
     if (o->batched)
         return CUT_PRODUCTS;
     if (o->way != WAY_TILES || sums)
         return CUT_LANES;
-    double rows = busiest((double)likely(p->g, p->m) / (double)tile_rows(p)) + (p->scratch ? PANEL : 0);
-    return rows <= busiest((double)likely(p->g, p->n) / (double)lane_unit(o)) ? CUT_ROWS : CUT_LANES;
+    double rows = busiest(m / (double)tile_rows(p)) + (p->scratch ? READ + COPY : READ) / m;
+    double lanes = busiest(n / (double)lane_unit(o)) + READ / n;
+    return rows <= lanes ? CUT_ROWS : CUT_LANES;
 }
 
 /* The part from |begin| to |end|; NULL: all. */
@@ -409,20 +411,34 @@ set_part(struct operation *o, LLVMValueRef begin, LLVMValueRef end)
     }
 }
 
+/* About how many picoseconds it takes for the greatest number of rows: what is multiplied, read and written. */
+static double
+likely_ps(const struct operation *o)
+{
+    const double PRODUCT = 12, READ = 30, WRITTEN = 60, LANES = 16;
+    const struct product *p = &o->product;
+    struct gen *g = p->g;
+    double m = (double)likely(g, p->m), n = (double)likely(g, p->n), k = (double)likely(g, p->k), lanes = p->lanes ? p->lanes : 1;
+    double products = PRODUCT * LANES / g->width * m * ceil(n / lanes) * lanes * k;
+    return (double)likely(g, o->batch) * (products + READ * (m + n) * k + WRITTEN * m * n);
+}
+
 struct work
 matmul_work(struct gen *g, const struct node *n, const struct node *tail)
 {
-    const int64_t PS = 20, LANES = 16; /* of a multiplication and addition in a register of so many lanes */
     struct operation o = operation_of(g, n);
     struct product *p = &o.product;
-    struct work work = {.unit = 1};
     if (is_empty(&o) || p->k.factor == 0)
-        return work;
-    work.ps = size_times(size_times(size_times(p->m, p->n), p->k), size_times(o.batch, (struct size){PS * LANES / g->width, 0}));
+        return (struct work){.unit = 1};
     prepare(&o);
     o.cut = choose_cut(&o, tail && tail_has_sums(tail));
-    work.count = o.cut == CUT_PRODUCTS ? o.batch : o.cut == CUT_ROWS ? p->m : p->n;
-    work.unit = o.cut == CUT_PRODUCTS ? 1 : o.cut == CUT_ROWS ? tile_rows(p) : lane_unit(&o);
+    struct work work = {.unit = 1, .count = o.batch};
+    if (o.cut != CUT_PRODUCTS) {
+        work.count = o.cut == CUT_ROWS ? p->m : p->n;
+        work.unit = o.cut == CUT_ROWS ? tile_rows(p) : lane_unit(&o);
+    }
+    work.ps = size_times(size_times(o.batch, p->k), size_times(p->m, p->n));
+    work.ps.factor = (int64_t)(likely_ps(&o) / (double)likely(g, (struct size){1, work.ps.power}));
     return work;
 }
 
