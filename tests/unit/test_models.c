@@ -34,6 +34,7 @@ expect_figure(const char *model, const char *arguments, const char *column, doub
     run_end(&r);
 }
 
+Test(models, mlp_bn, .timeout = 120) { expect_figure("mlp_bn", "", "valid_accuracy", 0.25, 0.35); }
 Test(models, logistic, .timeout = 120) { expect_figure("logistic", "", "valid_auc", 0.97, 0.985); }
 Test(models, autoencoder, .timeout = 120) { expect_figure("autoencoder", "", "valid_r2", 0.98, 1); }
 Test(models, custom, .timeout = 120) { expect_figure("custom", "", "valid_r2", 0.99, 1); }

@@ -6,6 +6,7 @@
  *
  * A failure shows the program and names its seed. */
 #include "frontend/cli/program.h"
+#include "frontend/words.h"
 #include "passes/pass.h"
 #include "runtime/kernels.h"
 #include "tests/reference/draw.h"
@@ -82,6 +83,10 @@ static const struct pattern patterns[] = {
         {"A * E(bool(B) and B > 0 ? 1 : 0.5)", '='},
     {"A + E(i64(B))", '='}, {"A - E(u8(abs(B)))", '='}, {"A + E(i32(B) ^ 3 // 2)", '='},
         {"A + ones([N, D]) * zeros_like(B)", '='},
+    {"matmul(A, transpose(B) @ B) / N", '='}, {"A - min_over(B, axis = 0)", '='}, {"rsqrt(abs(A) + 0.1)", '='}, {"A + zeros([N, D])", '='},
+    {"clamp(A, -1, 1)", '='}, {"A * rank(B) / size_of(B)", '='}, {"mean(A, axis = axes_of(A)[1:], keep = true)", '1'},
+    {"A / fan_in([D, K]) + fan_out([K, D])", '='}, {"dense(A, K, he_uniform, normal)", 'K'}, {"A @ weight([D, K], lecun_normal)", 'K'},
+    {"A * E(count([D, K])) / 8", '='},
 };
 
 /* V is a vector [N], M a matrix of 5 columns. */
@@ -425,6 +430,37 @@ run_part(int part)
     for (int i = part; i < count; i += PARTS)
         run_program((seed ? strtoull(seed, NULL, 10) : 1) + (uint64_t)i, path);
     unlink(path);
+}
+
+/* Whether a list of texts has |name| as a word. */
+static bool
+uses(const char *const *texts, size_t count, size_t stride, const char *name)
+{
+    size_t length = strlen(name);
+    for (size_t i = 0; i < count; i++)
+        for (const char *p = *(const char *const *)((const char *)texts + i * stride); (p = strstr(p, name)); p++)
+            if ((p[length] < 'a' || p[length] > 'z') && p[length] != '_' && !(p[length] >= '0' && p[length] <= '9'))
+                return true;
+    return false;
+}
+#define USES(list, name) uses((const char *const *)(list), sizeof(list) / sizeof *(list), sizeof *(list), name)
+
+/* A primitive or definition that is added is drawn, or stands here. */
+Test(random_programs, draw_on_all_primitives_and_definitions)
+{
+    static const char *const within[] = { /* other definitions call them, or they need what a model of random numbers has not */
+        "weight", "random_keep", "has_logits", "logits_of", "inverse", "class_rows", "decayed", "finite", "hits", "negatives_before",
+        "truncated_by_variance", "l1", "l2"};
+    const char *names[2 * WORDS_MAX];
+    struct arena arena;
+    arena_init(&arena, NULL);
+    int n = words_of(WORDS_PRIMITIVES, &arena, names, WORDS_MAX);
+    n += words_of(WORDS_PRELUDE, &arena, names + n, WORDS_MAX);
+    cr_assert(n > 120, "%d names", n);
+    for (int i = 0; i < n; i++)
+        cr_expect(USES(patterns, names[i]) || USES(losses, names[i]) || USES(metrics, names[i]) || USES(optimizers, names[i]) ||
+                  USES(within, names[i]), "%s is never drawn", names[i]);
+    arena_free(&arena);
 }
 
 Test(random_programs, part_1) { run_part(0); }
