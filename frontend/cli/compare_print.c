@@ -127,7 +127,7 @@ print_row(const struct comparison *c, const struct unit *u, const int width[3], 
     else {
         printf("%+12.4g %10.2g ", e->mean, e->half);
         if (has_gap(c, m))
-            printf("%7.1f %% ", 100 * e->share);
+            printf("%7.1f %% ", 100 * e->share + 0.); /* no -0 */
         else
             printf("%9s ", "-");
         printf("%9.2g\n", e->p);
@@ -326,7 +326,7 @@ html_row(struct text *t, const struct comparison *c, const struct unit *u, int m
     }
     text_printf(t, "<td class=\"n\">%+.4g</td><td class=\"n\">&#177; %.2g</td><td>", e->mean, e->half);
     html_bar(t, e, largest);
-    text_printf(t, has_gap(c, m) ? "</td><td class=\"n\">%.1f %%</td>" : "</td><td class=\"n\">-</td>", 100 * e->share);
+    text_printf(t, has_gap(c, m) ? "</td><td class=\"n\">%.1f %%</td>" : "</td><td class=\"n\">-</td>", 100 * e->share + 0.);
     text_printf(t, "<td class=\"n\">%.2g</td></tr>\n", e->p);
 }
 
