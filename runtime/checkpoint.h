@@ -46,11 +46,16 @@ bool checkpoint_load(const char *path, const struct model_info *model, enum chec
 
 /* How a file calls our variables, where it calls them otherwise. */
 struct checkpoint_names {
-    struct { const char *ours, *theirs; } *pair;
+    struct checkpoint_name {
+        const char *ours, *theirs;
+        bool turned;            /* our axis i is the file's axis axes[i]; else they are the same */
+        uint8_t axes[RANK_MAX];
+    } *pair;
     int count;
 };
-/* Reads such names from a JSON object {"name in the model": "name in the file", ...}; they live in |arena|. Reports with the
- * file's name (exit 1) and returns false if it is something else, or names what the model does not have. */
+/* Reads such names from a JSON object {"name in the model": "name in the file", ...}, with {"name": "name in the file", "axes": [1, 0]} where the
+ * axes of the two lie otherwise; they live in |arena|. Reports with the file's name (exit 1) and returns false if it is something else, or
+ * names what the model does not have. */
 bool checkpoint_names_read(const char *path, const struct model_info *model, struct arena *arena,
                            struct checkpoint_names *out, struct diag *diag);
 /* checkpoint_load as CHECKPOINT_WEIGHTS, of a file that calls the variables by |names|. */

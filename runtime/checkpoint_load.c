@@ -95,14 +95,28 @@ versions_fit(struct loading *l)
     return true;
 }
 
+static const struct checkpoint_name *
+name_of(const struct loading *l, const struct variable *v)
+{
+    for (int i = 0; l->names && i < l->names->count; i++)
+        if (!strcmp(l->names->pair[i].ours, v->name))
+            return &l->names->pair[i];
+    return NULL;
+}
+
 /* How the file calls |v|. */
 static const char *
 name_in_file(const struct loading *l, const struct variable *v)
 {
-    for (int i = 0; l->names && i < l->names->count; i++)
-        if (!strcmp(l->names->pair[i].ours, v->name))
-            return l->names->pair[i].theirs;
-    return v->name;
+    const struct checkpoint_name *name = name_of(l, v);
+    return name ? name->theirs : v->name;
+}
+
+/* Which axis of the file's tensor is axis |i| of |v|. */
+static int
+axis_in_file(const struct checkpoint_name *name, int i)
+{
+    return name && name->turned ? name->axes[i] : i;
 }
 
 /* Whether the file must have |v|, or may: files of others need not know the states of our layers. */
@@ -124,7 +138,10 @@ entry_fits(const struct loading *l, const struct variable *v, const struct safet
 {
     bool elem_fits = l->use == CHECKPOINT_RESUME ? safetensors_elem_of((enum elem)v->type.elem) == e->elem
                                                  : safetensors_converts(e->elem, (enum elem)v->type.elem);
-    return elem_fits && e->rank == v->type.rank && !memcmp(e->dim, v->type.dim, sizeof e->dim[0] * v->type.rank);
+    bool fits = elem_fits && e->rank == v->type.rank;
+    for (int i = 0; fits && i < v->type.rank; i++)
+        fits = e->dim[axis_in_file(name_of(l, v), i)] == v->type.dim[i];
+    return fits;
 }
 
 /* Tensors that nobody asks for: nnc's own and, for weights, states of optimisers. */
@@ -211,6 +228,39 @@ digest_fits(struct loading *l, const char *name, uint64_t digest)
     return false;
 }
 
+/* The elements of |t|, which lie as the file has them, as |t| has them. */
+static bool
+turn(struct loading *l, const struct checkpoint_name *name, const struct tensor *t)
+{
+    size_t size = elem_size((enum elem)t->type.elem), bytes = (size_t)tensor_bytes(t);
+    int rank = t->type.rank;
+    int64_t step[RANK_MAX], at[RANK_MAX] = {0}, from = 0, count = tensor_count(t);
+    char *file = malloc(bytes + 1), *to = t->data;
+    if (!file) {
+        diag_subject(l->diag, OUT_OF_MEMORY, l->file.path);
+        return false;
+    }
+    memcpy(file, t->data, bytes);
+    for (int i = 0; i < rank; i++) { /* how far apart neighbours along our axis i lie in the file */
+        step[i] = 1;
+        for (int k = 0; k < rank; k++)
+            if (name->axes[k] > name->axes[i])
+                step[i] *= t->type.dim[k];
+    }
+    for (int64_t n = 0; n < count; n++, to += size) {
+        memcpy(to, file + (size_t)from * size, size);
+        for (int i = rank - 1; i >= 0; i--) {
+            from += step[i];
+            if (++at[i] < t->type.dim[i])
+                break;
+            from -= step[i] * at[i];
+            at[i] = 0;
+        }
+    }
+    free(file);
+    return true;
+}
+
 /* Reads the tensor |name| as variable |v| into |out|. */
 static bool
 read_tensor(struct loading *l, const char *name, const struct variable *v, const struct tensor *out)
@@ -220,6 +270,9 @@ read_tensor(struct loading *l, const char *name, const struct variable *v, const
     int64_t element;
     if (!safetensors_read(&l->file, e, (enum elem)v->type.elem, out->data, &digest, l->diag)
         || (l->ours && !digest_fits(l, name, digest)))
+        return false;
+    const struct checkpoint_name *named = name_of(l, v);
+    if (named && named->turned && !turn(l, named, out))
         return false;
     const char *fault = checkpoint_fault(v, out, &element);
     if (fault)

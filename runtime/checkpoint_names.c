@@ -33,13 +33,32 @@ read_text(const char *path, struct diag *diag)
     return NULL;
 }
 
-static bool
-is_variable(const struct model_info *model, const char *name)
+static const struct variable *
+find_variable(const struct model_info *model, const char *name)
 {
     for (int i = 0; i < model->nvars; i++)
         if (!strcmp(model->vars[i].name, name))
-            return true;
-    return false;
+            return &model->vars[i];
+    return NULL;
+}
+
+/* A list that holds each axis of |v| once. */
+static bool
+take_axes(const cJSON *list, const struct variable *v, struct checkpoint_name *out)
+{
+    unsigned seen = 0;
+    int n = 0;
+    const cJSON *item;
+    if (!cJSON_IsArray(list) || cJSON_GetArraySize(list) != v->type.rank)
+        return false;
+    cJSON_ArrayForEach(item, list) {
+        if (!cJSON_IsNumber(item) || item->valuedouble != item->valueint || item->valueint < 0 || item->valueint >= v->type.rank)
+            return false;
+        out->axes[n++] = (uint8_t)item->valueint;
+        seen |= 1u << item->valueint;
+    }
+    out->turned = true;
+    return seen == (1u << v->type.rank) - 1;
 }
 
 static bool
@@ -47,11 +66,15 @@ take_pair(const cJSON *item, const char *path, const struct model_info *model, s
           struct diag *diag)
 {
     const char *ours = item->string;
-    if (!cJSON_IsString(item)) {
+    const cJSON *name = cJSON_IsObject(item) ? cJSON_GetObjectItemCaseSensitive(item, "name") : item,
+                *axes = cJSON_IsObject(item) ? cJSON_GetObjectItemCaseSensitive(item, "axes") : NULL;
+    const struct variable *v = find_variable(model, ours);
+    struct checkpoint_name *pair = &out->pair[out->count];
+    if (!cJSON_IsString(name)) {
         diag_subject(diag, NAMES_FORM, path);
         return false;
     }
-    if (!is_variable(model, ours)) {
+    if (!v) {
         diag_subject(diag, NAMES_UNKNOWN, path, arena_text(arena, ours, strlen(ours)));
         return false;
     }
@@ -60,8 +83,12 @@ take_pair(const cJSON *item, const char *path, const struct model_info *model, s
             diag_subject(diag, NAMES_TWICE, path, out->pair[i].ours);
             return false;
         }
-    out->pair[out->count].ours = arena_text(arena, ours, strlen(ours));
-    out->pair[out->count++].theirs = arena_text(arena, item->valuestring, strlen(item->valuestring));
+    *pair = (struct checkpoint_name){.ours = v->name, .theirs = arena_text(arena, name->valuestring, strlen(name->valuestring))};
+    if (axes && !take_axes(axes, v, pair)) {
+        diag_subject(diag, NAMES_AXES, path, v->name, v->type.rank);
+        return false;
+    }
+    out->count++;
     return true;
 }
 

@@ -109,6 +109,29 @@ Test(commands, names_of_another_program)
     refused("54_names_alone", 2, "train one.nn --names n.json");
 }
 
+/* PyTorch's weight of a layer is [out, in], of a convolution [out, in, ...]. */
+Test(commands, names_of_another_program_with_other_axes)
+{
+    const float want[6] = {1, 4, 2, 5, 3, 6}; /* of [3, 2] */
+    put_model("two.nn", "dense(x, 2)", "sgd(lr = 0)", "");
+    put_header("a.safetensors", "{}", "", 0);
+    const char overlap[] = "{\"h.w\": {\"name\": \"0.weight\", \"axes\": [0, 0]}}", shape[] = "{\"h.w\": {\"name\": \"0.weight\", \"axes\": [1]}}";
+    file_put("n.json", overlap, strlen(overlap));
+    refused("54_names_axes", 1, "train two.nn --init a.safetensors --names n.json");
+    file_put("n.json", shape, strlen(shape));
+    refused("54_names_axes_few", 1, "train two.nn --init a.safetensors --names n.json");
+    const char good[] = "{\"h.w\": {\"name\": \"0.weight\", \"axes\": [1, 0]}, \"h.b\": \"0.bias\", \"p.w\": {\"name\": \"1.weight\", \"axes\": [1, 0]}, \"p.b\": \"1.bias\"}";
+    put_header("b.safetensors", "{\"0.weight\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[0,24]},"
+                                "\"0.bias\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[24,32]},"
+                                "\"1.weight\":{\"dtype\":\"F32\",\"shape\":[1,2],\"data_offsets\":[32,40]},"
+                                "\"1.bias\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[40,44]}}", (float[]){1, 2, 3, 4, 5, 6, 10, 20, 30, 40, 50}, 44);
+    file_put("n.json", good, strlen(good));
+    cr_assert_eq(nnc("train two.nn --init b.safetensors --names n.json --save w.safetensors"), 0, "%s", last.err);
+    size_t size = 0;
+    char *saved = file_bytes("w.safetensors", &size);
+    cr_expect(memmem(saved, size, want, sizeof want), "h.w is not turned");
+}
+
 Test(commands, targets_that_cannot_be_written_rows_58_60_and_70)
 {
     size_t size = begin(NULL);
