@@ -35,6 +35,7 @@ struct exec {
     const struct graph *graph;
     struct tensor *vars;
     void *memory;                   /* the arena, behind it results that nobody reads */
+    size_t bytes;
     struct kernel_context kernels;
     struct state states[STATES];
     int current;
@@ -226,7 +227,8 @@ exec_new_threads(const struct graph *g, struct tensor *vars, enum gemm gemm, str
         e->vars = vars;
         e->kernels.gemm = gemm;
         e->kernels.threads = threads;
-        e->memory = aligned_alloc(64, round64((size_t)g->arena_bytes) + unread_bytes(g) + 64);
+        e->bytes = round64((size_t)g->arena_bytes) + unread_bytes(g);
+        e->memory = aligned_alloc(64, e->bytes + 64);
         ok = e->memory;
         /* Each state twice: an arena that was reset keeps one block, so the second time it is large enough for every time to come. */
         for (int i = 0; ok && i < 2 * STATES; i++)
@@ -342,6 +344,12 @@ struct tensor
 exec_output(const struct exec *e, int index)
 {
     return e->states[e->current].values[e->graph->outputs[index].node->id];
+}
+
+int64_t
+exec_bytes(const struct exec *e)
+{
+    return (int64_t)e->bytes;
 }
 
 void *

@@ -29,5 +29,7 @@ void exec_watch(struct exec *e, struct kernel_times *times);
 double kernel_clock(void);  /* nanoseconds */
 /* The memory that value_address calls the arena. */
 void *exec_arena(const struct exec *e);
+/* How large it is: g->arena_bytes, and what results take that nobody reads. */
+int64_t exec_bytes(const struct exec *e);
 void exec_free(struct exec *e);
 #endif

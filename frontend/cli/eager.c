@@ -347,6 +347,20 @@ eager_watch(struct eager *e)
     e->bad = NULL;
 }
 
+int64_t
+eager_memory(const struct eager *e)
+{
+    return (int64_t)(e->pool.size > e->pool.wanted ? e->pool.size : e->pool.wanted);
+}
+
+int64_t
+eager_value_bytes(int64_t bytes)
+{
+    size_t size = (size_t)bytes;
+    pool_class(&size);
+    return (int64_t)size;
+}
+
 void
 eager_lowered(struct eager *e, void (*lowered)(void *context, struct graph *g), void *context)
 {

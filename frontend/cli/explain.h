@@ -14,8 +14,8 @@ bool check_passes(const struct session *s, int64_t rows);
 /* Bytes that a training takes besides the data. */
 struct memory_need {
     int64_t weights, states, optimizer; /* variables by kind */
-    int64_t values;                     /* graph mode, machine code: the arenas of a step and of an evaluation; eager: all values of a step */
-    const struct graph *step;           /* planned; NULL in eager mode */
+    int64_t values;                     /* graph mode, machine code: the arenas of a step and of an evaluation; eager: all values of the larger of them */
+    const struct graph *step;           /* planned, but for eager mode */
 };
 /* For batches of |rows| and evaluation by |eval_rows| (0: none) in the mode of the options. Reports and returns false if that
  * cannot be told. memory.c */

@@ -1,5 +1,8 @@
-/* graph_dot: a graph drawn by graphviz. Numbers of rank 0 stand in the labels of their users; a group is a box with the lines of its
- * body; edges carry shapes. */
+/* graph_dot: a graph drawn by graphviz.
+ *
+ * A line of the .nn file is a cluster in each phase. A group is a box with the lines of its body, in the names of the graph. Edges carry
+ * shapes. What would only draw lines across the picture stands in the labels: numbers, states of the optimiser, and updates, as the variable behind
+ * the line that gives its new value. Inputs and weights are drawn once for each cluster that reads them. */
 #include "frontend/cli/graph_view.h"
 #include <errno.h>
 #include <spawn.h>
@@ -25,7 +28,10 @@ struct drawing {
     const struct model *model;
     struct arena *arena;
     const char **names;
-    uint8_t *phase;     /* by node id */
+    /* By node id: */
+    uint8_t *phase;
+    int *cluster;               /* -1: in none */
+    const struct node **update; /* the UPDATE that is told in the label of the value's writer */
 };
 
 extern char **environ;
@@ -63,6 +69,76 @@ find_phases(struct drawing *d)
             d->phase[i] = BACKWARD;
 }
 
+/* ---- what is drawn ---- */
+
+static bool
+is_leaf(const struct node *n)
+{
+    return n->op == OP_INPUT || n->op == OP_VAR;
+}
+
+/* Whether a label has a line with the value, behind which an update is told. */
+static bool
+has_line(const struct node *n)
+{
+    return !node_is_number(n) && !is_leaf(n) && n->op != OP_UPDATE;
+}
+
+static void
+find_updates(struct drawing *d)
+{
+    d->update = ARENA_ARRAY(d->arena, const struct node *, d->g->count + 1);
+    for (int i = 0; i < d->g->count; i++) {
+        const struct node *n = d->g->nodes[i];
+        if (n->op == OP_UPDATE && has_line(n->in[1]) && !d->update[n->in[1]->id])
+            d->update[n->in[1]->id] = n;
+    }
+}
+
+static bool
+is_told(const struct drawing *d, const struct node *n)
+{
+    return n->op == OP_UPDATE && d->update[n->in[1]->id] == n;
+}
+
+static bool
+is_drawn(const struct drawing *d, const struct node *n)
+{
+    return !node_is_number(n) && !is_leaf(n) && n->op != OP_RESULT && !is_told(d, n);
+}
+
+/* The node that is drawn for the writer of a value. */
+static const struct node *
+drawn_writer(const struct drawing *d, const struct node *n)
+{
+    while (n->op == OP_RESULT || is_told(d, n))
+        n = n->op == OP_RESULT ? n->in[0] : n->in[1];
+    return n;
+}
+
+static bool
+is_optimizer_state(const struct drawing *d, const struct node *n)
+{
+    const struct module *m = d->model->module;
+    for (int i = 0; n->op == OP_VAR && i < m->nvars; i++)
+        if (!strcmp(m->vars[i].name, n->attr->name.name))
+            return m->vars[i].kind == VARIABLE_OPTIMIZER;
+    return false;
+}
+
+/* Whether operand |k| has an edge. A number that scales a tensor has none. */
+static bool
+has_edge(const struct drawing *d, const struct node *n, int k)
+{
+    const struct node *in = n->in[k];
+    if (node_is_number(in) || (n->op == OP_UPDATE && k == 0) || is_optimizer_state(d, in) || (!in->type.rank && n->type.rank))
+        return false;
+    for (int j = 0; j < k; j++)
+        if (n->in[j] == in)
+            return false;
+    return true;
+}
+
 /* ---- nodes ---- */
 
 static void
@@ -75,16 +151,17 @@ put_escaped(FILE *out, const char *text)
     }
 }
 
-/* The line of a node: "%a = mul $0, 0.9". */
+/* The line of a node: "%a = mul %3, 0.9". */
 static void
 put_line(FILE *out, const struct node *n, const char *const *names, struct arena *arena)
 {
-    fprintf(out, "%s = %s", names[n->id], op_info[n->op].text);
+    put_escaped(out, names[n->id]);
+    fprintf(out, " = %s", op_info[n->op].text);
     for (int k = 0; k < n->nin; k++) {
         fprintf(out, "%s", k ? ", " : " ");
         put_escaped(out, names[n->in[k]->id]);
     }
-    if (op_info[n->op].attrs != ATTRS_VALUE && op_info[n->op].attrs != ATTRS_NAME) {
+    if (op_info[n->op].attrs != ATTRS_VALUE && op_info[n->op].attrs != ATTRS_NAME && op_info[n->op].attrs != ATTRS_STREAM) {
         const char *attr = node_attr_text(n, arena);
         fprintf(out, "%s", *attr ? " " : "");
         put_escaped(out, attr);
@@ -92,22 +169,57 @@ put_line(FILE *out, const struct node *n, const char *const *names, struct arena
 }
 
 static void
-put_group(const struct drawing *d, const struct node *n)
+put_update(const struct drawing *d, const struct node *value)
+{
+    const struct node *update = d->update[value->id];
+    if (!update)
+        return;
+    fprintf(d->out, " \342\206\222 "); /* an arrow */
+    put_escaped(d->out, update->in[0]->attr->name.name);
+}
+
+/* The names in a group's body: operands and results are called as outside. */
+static const char **
+names_inside(const struct drawing *d, const struct node *n)
 {
     const char **inside = graph_names(n->body, d->arena, true);
+    for (int i = 0; i < n->body->ninputs; i++)
+        inside[n->body->inputs[i]->id] = d->names[n->in[i]->id];
+    if (n->body->noutputs == 1)
+        inside[n->body->outputs[0].node->id] = d->names[n->id];
+    return inside;
+}
+
+static void
+put_group(const struct drawing *d, const struct node *n)
+{
+    const char **inside = names_inside(d, n);
+    const struct node **value = ARENA_ARRAY(d->arena, const struct node *, n->body->count + 1); /* of body nodes that are results */
     int lines = 0, left = 0;
     char type[TYPE_TEXT];
-    fprintf(d->out, "%s = fused : %s\\l", d->names[n->id], type_text(&n->type, ",", type));
+    for (int i = n->id + 1; i < d->g->count; i++) {
+        const struct node *r = d->g->nodes[i];
+        if (r->op != OP_RESULT || r->in[0] != n)
+            continue;
+        value[n->body->outputs[r->attr->axis.axis].node->id] = r;
+        inside[n->body->outputs[r->attr->axis.axis].node->id] = d->names[r->id];
+    }
+    if (n->body->noutputs == 1)
+        value[n->body->outputs[0].node->id] = n;
+    fprintf(d->out, "fused : %s\\l", type_text(&n->body->outputs[0].node->type, ",", type));
     for (int i = 0; i < n->body->count; i++) {
         const struct node *inner = n->body->nodes[i];
         if (inner->op == OP_INPUT || node_is_number(inner))
             continue;
-        if (lines++ >= BODY_LINES) {
+        if (lines >= BODY_LINES && !value[i]) {
             left++;
             continue;
         }
+        lines++;
         fprintf(d->out, "   ");
         put_line(d->out, inner, inside, d->arena);
+        if (value[i])
+            put_update(d, value[i]);
         fprintf(d->out, "\\l");
     }
     if (left)
@@ -118,26 +230,39 @@ static void
 put_node(const struct drawing *d, const struct node *n)
 {
     enum phase p = (enum phase)d->phase[n->id];
-    fprintf(d->out, "    n%d [", n->id);
-    if (n->op == OP_INPUT || n->op == OP_VAR) {
-        fprintf(d->out, "shape=%s, style=filled, fillcolor=\"%s\", label=\"", n->op == OP_VAR ? "cylinder" : "ellipse",
-                n->op == OP_VAR ? "#fef9c3" : "#f1f5f9");
-        put_escaped(d->out, n->attr->name.name);
-        char type[TYPE_TEXT];
-        fprintf(d->out, "\\n%s\"];\n", type_text(&n->type, ",", type));
-        return;
-    }
-    fprintf(d->out, "shape=box, style=\"filled%s\", fillcolor=\"%s\", color=\"%s\", penwidth=%s, label=\"", n->op == OP_FUSED ? "" : ",rounded",
-            looks[p].fill, looks[p].line, n->op == OP_FUSED ? "2" : "1");
+    fprintf(d->out, "    n%d [shape=box, style=\"filled%s\", fillcolor=\"%s\", color=\"%s\", penwidth=%s, label=\"", n->id,
+            n->op == OP_FUSED ? "" : ",rounded", looks[p].fill, looks[p].line, n->op == OP_FUSED ? "2" : "1");
     if (n->op == OP_FUSED)
         put_group(d, n);
     else if (n->op == OP_UPDATE) {
-        fprintf(d->out, "update\\n");
+        fprintf(d->out, "%s \342\206\222 ", d->names[n->in[1]->id]);
         put_escaped(d->out, n->in[0]->attr->name.name);
-    }
-    else
+    } else {
         put_line(d->out, n, d->names, d->arena);
+        put_update(d, n);
+    }
     fprintf(d->out, "\"];\n");
+}
+
+/* The inputs and weights that the nodes of cluster |c| read. */
+static void
+put_leaves(const struct drawing *d, int c)
+{
+    bool *done = ARENA_ARRAY(d->arena, bool, d->g->count + 1);
+    for (int i = 0; i < d->g->count; i++) {
+        const struct node *n = d->g->nodes[i];
+        for (int k = 0; d->cluster[i] == c && is_drawn(d, n) && k < n->nin; k++) {
+            const struct node *in = n->in[k];
+            if (!is_leaf(in) || !has_edge(d, n, k) || done[in->id])
+                continue;
+            char type[TYPE_TEXT];
+            done[in->id] = true;
+            fprintf(d->out, "    v%d_%d [shape=%s, style=filled, fillcolor=\"%s\", label=\"", in->id, c + 1, in->op == OP_VAR ? "cylinder" : "ellipse",
+                    in->op == OP_VAR ? "#fef9c3" : "#f1f5f9");
+            put_escaped(d->out, in->attr->name.name);
+            fprintf(d->out, "\\n%s\"];\n", type_text(&in->type, ",", type));
+        }
+    }
 }
 
 /* ---- clusters ---- */
@@ -159,39 +284,46 @@ layer_name(const struct drawing *d, int file, int line)
 }
 
 static bool
-is_drawn(const struct node *n)
+same_cluster(const struct drawing *d, const struct node *a, const struct node *b)
 {
-    return !node_is_number(n) && n->op != OP_RESULT;
+    return d->phase[a->id] == d->phase[b->id] && a->place.line == b->place.line && a->place.file == b->place.file;
+}
+
+static void
+put_cluster(const struct drawing *d, int c, const struct node *first)
+{
+    enum phase p = (enum phase)d->phase[first->id];
+    const char *layer = layer_name(d, first->place.file, first->place.line);
+    fprintf(d->out, "  subgraph cluster_%d {\n    label=\"", c);
+    put_escaped(d->out, layer && p != UPDATE ? layer : "");
+    fprintf(d->out, "%sline %d, %s\"; color=\"%s\"; fontcolor=\"%s\"; style=rounded;\n", layer && p != UPDATE ? ": " : "", first->place.line,
+            looks[p].name, looks[p].line, looks[p].line);
+    for (int k = first->id; k < d->g->count; k++)
+        if (d->cluster[k] == c && is_drawn(d, d->g->nodes[k]))
+            put_node(d, d->g->nodes[k]);
+    put_leaves(d, c);
+    fprintf(d->out, "  }\n");
 }
 
 static void
 put_clusters(const struct drawing *d)
 {
-    bool *done = ARENA_ARRAY(d->arena, bool, d->g->count + 1);
     int clusters = 0;
+    for (int i = 0; i < d->g->count; i++)
+        d->cluster[i] = -1;
     for (int i = 0; i < d->g->count; i++) {
         const struct node *n = d->g->nodes[i];
-        if (done[i] || !is_drawn(n) || n->op == OP_INPUT || n->op == OP_VAR || !n->place.line)
+        if (d->cluster[i] >= 0 || !is_drawn(d, n) || !n->place.line)
             continue;
-        enum phase p = (enum phase)d->phase[i];
-        const char *layer = layer_name(d, n->place.file, n->place.line);
-        fprintf(d->out, "  subgraph cluster_%d {\n    label=\"", clusters++);
-        put_escaped(d->out, layer && p != UPDATE ? layer : "");
-        fprintf(d->out, "%sline %d, %s\"; color=\"%s\"; fontcolor=\"%s\"; style=rounded;\n", layer && p != UPDATE ? ": " : "", n->place.line,
-                looks[p].name, looks[p].line, looks[p].line);
-        for (int k = i; k < d->g->count; k++) {
-            const struct node *m = d->g->nodes[k];
-            if (done[k] || !is_drawn(m) || m->op == OP_INPUT || m->op == OP_VAR || d->phase[k] != p ||
-                m->place.line != n->place.line || m->place.file != n->place.file)
-                continue;
-            done[k] = true;
-            put_node(d, m);
-        }
-        fprintf(d->out, "  }\n");
+        for (int k = i; k < d->g->count; k++)
+            if (is_drawn(d, d->g->nodes[k]) && same_cluster(d, n, d->g->nodes[k]))
+                d->cluster[k] = clusters;
+        put_cluster(d, clusters++, n);
     }
     for (int i = 0; i < d->g->count; i++)
-        if (!done[i] && is_drawn(d->g->nodes[i]))
+        if (d->cluster[i] < 0 && is_drawn(d, d->g->nodes[i]))
             put_node(d, d->g->nodes[i]);
+    put_leaves(d, -1);
 }
 
 /* ---- edges ---- */
@@ -200,13 +332,14 @@ static void
 put_edges(const struct drawing *d, const struct node *n)
 {
     for (int k = 0; k < n->nin; k++) {
-        const struct node *in = n->in[k], *from = in->op == OP_RESULT ? in->in[0] : in;
-        bool seen = node_is_number(in) || (n->op == OP_UPDATE && k == 0); /* that one is in the label */
-        for (int j = 0; j < k; j++)
-            seen |= n->in[j] == in;
-        if (seen)
-            continue;
+        const struct node *in = n->in[k], *from = drawn_writer(d, in);
         char type[TYPE_TEXT];
+        if (!has_edge(d, n, k))
+            continue;
+        if (is_leaf(from)) { /* whose shape stands in its label */
+            fprintf(d->out, "  v%d_%d -> n%d;\n", from->id, d->cluster[n->id] + 1, n->id);
+            continue;
+        }
         fprintf(d->out, "  n%d -> n%d [label=\"%s%s%s\"];\n", from->id, n->id, in->op == OP_RESULT ? d->names[in->id] : "",
                 in->op == OP_RESULT ? " " : "", type_text(&in->type, ",", type));
     }
@@ -216,16 +349,17 @@ static void
 put_outputs(const struct drawing *d)
 {
     for (int i = 0; i < d->g->noutputs; i++) {
-        const struct node *n = d->g->outputs[i].node, *from = n->op == OP_RESULT ? n->in[0] : n;
+        const struct node *n = d->g->outputs[i].node, *from = drawn_writer(d, n);
+        bool in_label = node_is_number(n) || is_leaf(from);
         char type[TYPE_TEXT];
         fprintf(d->out, "  o%d [shape=ellipse, style=\"filled,bold\", fillcolor=white, label=\"", i);
         put_escaped(d->out, d->g->outputs[i].name ? d->g->outputs[i].name : "output");
-        if (node_is_number(n)) {
+        if (in_label) {
             fprintf(d->out, " = ");
             put_escaped(d->out, d->names[n->id]);
         }
         fprintf(d->out, "\"];\n");
-        if (!node_is_number(n))
+        if (!in_label)
             fprintf(d->out, "  n%d -> o%d [label=\"%s\"];\n", from->id, i, type_text(&n->type, ",", type));
     }
 }
@@ -233,17 +367,19 @@ put_outputs(const struct drawing *d)
 void
 graph_dot(FILE *out, const struct graph *g, const struct model *m, struct arena *arena)
 {
-    struct drawing d = {out, g, m, arena, graph_names(g, arena, false), NULL};
+    struct drawing d = {.out = out, .g = g, .model = m, .arena = arena, .names = graph_names(g, arena, false)};
+    d.cluster = ARENA_ARRAY(arena, int, g->count + 1);
     find_phases(&d);
+    find_updates(&d);
     fprintf(out, "digraph \"");
     put_escaped(out, g->name);
-    fprintf(out, "\" {\n  graph [fontname=\"Helvetica\", ranksep=0.4, nodesep=0.2%s];\n",
+    fprintf(out, "\" {\n  graph [fontname=\"Helvetica\", newrank=true, ranksep=0.4, nodesep=0.2%s];\n",
             g->count > LARGE ? ", splines=line, nslimit=2, nslimit1=2, mclimit=0.2" : "");
     fprintf(out, "  node [fontname=\"Helvetica\", fontsize=10, margin=\"0.08,0.04\", height=0.3];\n"
                  "  edge [fontname=\"Helvetica\", fontsize=8, color=\"#64748b\", fontcolor=\"#475569\", arrowsize=0.6];\n");
     put_clusters(&d);
     for (int i = 0; i < g->count; i++)
-        if (is_drawn(g->nodes[i]))
+        if (is_drawn(&d, g->nodes[i]))
             put_edges(&d, g->nodes[i]);
     put_outputs(&d);
     fprintf(out, "}\n");

@@ -1,5 +1,6 @@
 /* memory: what a training will need, before anything runs. */
 #include "frontend/cli/explain.h"
+#include "passes/check.h"
 #include "passes/live.h"
 #include "passes/pass.h"
 #include <stdlib.h>
@@ -29,18 +30,22 @@ planned_bytes(const struct session *s, struct graph *g, int64_t *out_bytes)
     return true;
 }
 
-/* Eager mode keeps every value of a step. */
+/* In eager mode. 0: it is another's value. */
+static int64_t
+value_bytes(const struct graph *g, const struct node *n)
+{
+    int64_t bytes = type_bytes(&n->type, g->max_rows);
+    bool other = n->op == OP_INPUT || n->op == OP_VAR || n->op == OP_RESHAPE || n->op == OP_STOP || n->op == OP_UPDATE;
+    return other ? 0 : bytes > INT64_MAX / 4 ? INT64_MAX / 4 : eager_value_bytes(bytes);
+}
+
+/* The first step of eager mode keeps every value; it has the lives of the next ones from there. */
 static int64_t
 all_values(const struct graph *g)
 {
     int64_t bytes = 0;
-    for (int i = 0; i < g->count; i++) {
-        const struct node *n = g->nodes[i];
-        int64_t size = type_bytes(&n->type, g->max_rows);
-        bool names = op_info[n->op].class == CLASS_LEAF || n->op == OP_RESHAPE || n->op == OP_STOP || n->op == OP_UPDATE;
-        if (!names && __builtin_add_overflow(bytes, (size + 63) / 64 * 64, &bytes))
-            return INT64_MAX / 2;
-    }
+    for (int i = 0; i < g->count && bytes < INT64_MAX / 4; i++)
+        bytes += value_bytes(g, g->nodes[i]);
     return bytes;
 }
 
@@ -63,20 +68,21 @@ memory_need(const struct session *s, int64_t rows, int64_t eval_rows, struct mem
     add_variables(s, out);
     if (!chosen_mode(s->cli, &mode))
         return false;
-    struct graph *step = session_graph(s, rows);
+    struct graph *step = session_graph(s, rows), *eval = NULL;
+    if (eval_rows && s->model->has_loss) {
+        eval = graph_new(s->arena, s->model->eval->name);
+        lower_eval(s->model, false, eval);
+        eval->max_rows = eval_rows;
+    }
     if (mode == MODE_EAGER) {
+        int64_t other = eval ? all_values(eval) : 0; /* in the same memory */
         out->values = all_values(step);
+        out->values = out->values > other ? out->values : other;
+        out->step = step;
         return true;
     }
     out->step = step;
-    if (!planned_bytes(s, step, &out->values))
-        return false;
-    if (!eval_rows || !s->model->has_loss)
-        return true;
-    struct graph *eval = graph_new(s->arena, s->model->eval->name);
-    lower_eval(s->model, false, eval);
-    eval->max_rows = eval_rows;
-    return planned_bytes(s, eval, &out->values);
+    return planned_bytes(s, step, &out->values) && (!eval || planned_bytes(s, eval, &out->values));
 }
 
 int64_t
@@ -88,7 +94,7 @@ memory_total(const struct memory_need *need)
 void
 memory_print(const struct session *s, const struct memory_need *need, int64_t rows)
 {
-    const char *mode = need->step ? "arena" : "all values of a step";
+    const char *mode = graph_is_planned(need->step) ? "arena" : "all values of a step";
     printf("\nmemory, batches of %lld rows\n", (long long)rows);
     printf("  %-22s %12s\n", "weights", bytes_text(need->weights, s->arena));
     if (need->states)
@@ -127,19 +133,40 @@ larger_first(const void *a, const void *b)
     return (x->first > y->first) - (x->first < y->first);
 }
 
-static void
-name_peak(const struct session *s, const struct graph *g)
+static struct live_value *
+peak_values(const struct session *s, const struct graph *g, int *out_count)
 {
     struct live l = live_values(g, s->arena);
     int peak = live_peak(g, &l, s->arena), count = 0;
     for (int i = 0; i < l.count; i++)
         if (l.values[i].first <= peak && peak <= l.values[i].last)
             l.values[count++] = l.values[i];
-    qsort(l.values, (size_t)count, sizeof *l.values, larger_first);
+    *out_count = count;
+    return l.values;
+}
+
+static struct live_value *
+eager_values(const struct session *s, const struct graph *g, int *out_count)
+{
+    struct live_value *values = ARENA_ARRAY(s->arena, struct live_value, g->count + 1);
+    int count = 0;
+    for (int i = 0; i < g->count; i++)
+        if (value_bytes(g, g->nodes[i]))
+            values[count++] = (struct live_value){.node = g->nodes[i], .bytes = value_bytes(g, g->nodes[i]), .first = i};
+    *out_count = count;
+    return values;
+}
+
+static void
+name_peak(const struct session *s, const struct graph *g)
+{
+    int count;
+    struct live_value *values = graph_is_planned(g) ? peak_values(s, g, &count) : eager_values(s, g, &count);
+    qsort(values, (size_t)count, sizeof *values, larger_first);
     for (int i = 0; i < count && i < NAMED; i++) {
-        const struct node *n = l.values[i].node, *w = n->op == OP_RESULT ? n->in[0]->body->outputs[n->attr->axis.axis].node : n;
+        const struct node *n = values[i].node, *w = n->op == OP_RESULT ? n->in[0]->body->outputs[n->attr->axis.axis].node : n;
         char type[TYPE_TEXT];
-        diag_report(s->diag, NOTE_OF_PEAK, n->place, bytes_text(l.values[i].bytes, s->arena), op_info[w->op].text, type_text(&n->type, ", ", type));
+        diag_report(s->diag, NOTE_OF_PEAK, n->place, bytes_text(values[i].bytes, s->arena), op_info[w->op].text, type_text(&n->type, ", ", type));
     }
 }
 
@@ -159,7 +186,6 @@ memory_allowed(const struct session *s, int64_t rows, int64_t eval_rows)
     diag_subject(s->diag, OVER_MEMORY, s->x->path, arena_printf(s->arena, "a training with batches of %lld rows", (long long)rows),
                  bytes_text(total, s->arena), bytes_text(allowed, s->arena));
     diag_report(s->diag, NOTE_OF_VARIABLES, (struct place){0}, bytes_text(total - need.values, s->arena));
-    if (need.step)
-        name_peak(s, need.step);
+    name_peak(s, need.step);
     return false;
 }

@@ -45,9 +45,9 @@ run_pass(struct cli *cli, struct graph *g, enum pass p)
     return !cli->diag->errors && graph_verify(g, cli->diag);
 }
 
-/* The passes that "a,b" names; "" names none. */
+/* The passes that "a,b" names, but for those that --without names; "" names none. */
 static bool
-run_passes(struct cli *cli, struct graph *g, const char *list)
+run_passes(struct cli *cli, struct graph *g, const char *list, uint32_t without)
 {
     while (*list) {
         size_t length = strcspn(list, ",");
@@ -56,13 +56,13 @@ run_passes(struct cli *cli, struct graph *g, const char *list)
         if (p == PASS_COUNT) {
             for (int i = 0; i < PASS_COUNT; i++)
                 names[i] = pass_info[i].name;
-            diag_subject(cli->diag, NO_SUCH_PASS, "--passes", name);
+            diag_subject(cli->diag, NO_PASS, "--passes", name);
             const char *near = nearest_name(name, names, PASS_COUNT);
             if (near)
                 diag_report(cli->diag, HELP_DID_YOU_MEAN, (struct place){0}, near);
             return false;
         }
-        if (!run_pass(cli, g, p))
+        if (!(without >> p & 1) && !run_pass(cli, g, p))
             return false;
         list += length + (list[length] == ',');
     }
@@ -287,9 +287,10 @@ command_opt(struct cli *cli)
         return (int)cli->diag->status;
     const struct source *s = &cli->sources.source[file - 1];
     struct module *m = module_read(cli->arena, s->text, s->length, file, cli->diag);
-    bool ok = m, run = cli->options.run.count > 0;
+    uint32_t without;
+    bool ok = m && chosen_without(cli, &without), run = cli->options.run.count > 0;
     for (int i = 0; ok && i < m->ngraphs; i++) {
-        ok = run_passes(cli, m->graphs[i], cli->options.passes ? cli->options.passes : "");
+        ok = run_passes(cli, m->graphs[i], cli->options.passes ? cli->options.passes : "", without);
         if (!ok || run)
             continue;
         if (i)

@@ -365,6 +365,21 @@ program_output(const struct program *p, int index, int64_t rows)
     return n->op == OP_VAR || n->op == OP_INPUT ? (struct tensor){0} : output_value(s, &s->train_graph, index, rows);
 }
 
+int64_t
+program_memory(const struct program *p)
+{
+    p = draws_inner(p);
+    if (p->train_step == eager_train_step)
+        return eager_memory(p->self);
+    const struct static_program *s = p->self;
+    const struct compiled *c[] = {&s->train_graph, &s->eval_graph};
+    int64_t bytes = 0;
+    for (int i = 0; i < 2; i++)
+        if (c[i]->graph)
+            bytes += c[i]->exec ? exec_bytes(c[i]->exec) : c[i]->graph->arena_bytes;
+    return bytes;
+}
+
 bool
 program_new(const struct model *m, const struct train_settings *t, struct tensor *values, const struct program_options *options,
             struct arena *arena, struct program *out, struct diag *diag)

@@ -39,6 +39,8 @@ struct kernel_times;
 /* From now on the parts of |p|'s steps are timed (runtime/exec.h); NULL: no longer. False if contractions cannot be told from other kernels: all of
  * machine code is one of these. */
 bool program_watch(const struct program *p, struct kernel_times *times);
+/* Bytes of the memory that |p| has for values: the arenas of its graphs; in eager mode what its steps took, the first of which is the largest. */
+int64_t program_memory(const struct program *p);
 
 /* -- eager.c: a graph that runs while it is built ---------------------------------------------------------------------------------- */
 
@@ -63,6 +65,9 @@ void eager_lowered(struct eager *e, void (*lowered)(void *context, struct graph 
 /* Output |index| of the graph of the last step. */
 struct tensor eager_output(const struct eager *e, int index);
 void eager_times(struct eager *e, struct kernel_times *times);
+int64_t eager_memory(const struct eager *e);
+/* What a value of |bytes| takes in it. */
+int64_t eager_value_bytes(int64_t bytes);
 
 bool eager_train_step(void *self, void *const *inputs, int64_t rows, const struct step_numbers *numbers, double *out_loss);
 bool eager_eval_step(void *self, void *const *inputs, int64_t rows, const struct step_numbers *numbers, double *out_loss, const struct tensor **out_values);
