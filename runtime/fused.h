@@ -14,7 +14,6 @@ enum slot_kind {
 
 struct slot {
     char *at;
-    int64_t row;    /* in a block of columns: elements from a row to the next */
     uint8_t kind, size, step;
     int source;     /* DIRECT, FIXED, EXPAND: the body node; RESULT: the result */
     int walk;       /* EXPAND: operand of the walk */
@@ -37,10 +36,20 @@ struct early_reduce {
     int in, result;
 };
 
+/* Where the rows that part 0 does not compute lie until they are reduced (see cut). */
+enum feed_way {
+    FEED_STORED,    /* in the memory of a result */
+    FEED_KEPT,      /* in scratch memory, where their operation writes them */
+    FEED_COPIED     /* in scratch memory, copied from an operand */
+};
+
 struct feed {
     struct reduce_plan plan;
     int slot, result;
     size_t scratch;
+    enum feed_way way;
+    int stored;     /* FEED_STORED: the result */
+    size_t kept;    /* else: their place in the scratch memory */
 };
 
 struct late_copy {      /* a small value that is a result: kept aside, since the result may lie on an operand that is still read */
@@ -62,17 +71,20 @@ struct buffer {
 /* What a thread has for itself. */
 struct lane {
     struct slot *slots;
-    bool *whole;            /* of each operation: one call does a block of columns; else a call a row */
     int64_t *expanded;
     struct reduce_feed *feeds;
 };
 
-/* How the domain is cut up for threads: in rows, multiples of |unit| elements, or, where reductions run down the rows, in columns. */
+/* How the domain is cut up for threads: in multiples of |unit| elements.
+ *
+ * Where a reduction runs down the rows, its order is from the first row to the last: part 0 reduces its rows as it computes them; each other one keeps its
+ * own and reduces them when the part before it is done. So that what is kept stays in cache, there are rounds. (Columns as parts were
+ * three times slower than one thread: rows of less than a page that belong to two processors in turn are fetched ahead by both.) */
 struct cut {
     int parts;
     int64_t unit;
-    int64_t columns;        /* of all parts; 0: cut in rows */
-    int64_t strip;          /* the most columns of a block */
+    int64_t columns;        /* of the reductions down the rows; 0: there are none, or one part */
+    int64_t round;          /* elements of a round, a multiple of |unit| */
 };
 
 struct fused {
@@ -104,6 +116,14 @@ struct fused {
     size_t passing;         /* of it: what early operations need for a while, behind the buffers of all parts */
     double cost;            /* nanoseconds an element of the domain */
 };
+
+/* Where part |part| of a round that has |count| elements begins; it ends where the next begins. */
+static inline int64_t
+cut_begin(const struct cut *c, int64_t count, int part)
+{
+    int64_t begin = threads_begin((count + c->unit - 1) / c->unit, part, c->parts) * c->unit;
+    return begin < count ? begin : count;
+}
 
 /* The run function of head. fused_run.c */
 void fused_run(struct prepared *head, const struct tensor *const *in, struct tensor *out, struct kernel_context *k);

@@ -37,7 +37,16 @@ struct fused_run {
     struct fused *fused;
     struct tensor *out;
     char *scratch;
+    int64_t first, end;     /* the elements of this round */
+    _Atomic int turn;       /* the part that may reduce what it has kept */
 };
+
+/* The first element of the round that is not of part 0. */
+static int64_t
+kept_from(const struct fused_run *r)
+{
+    return r->first + cut_begin(&r->fused->cut, r->end - r->first, 1);
+}
 
 static void
 set_slots(const struct fused *f, const struct lane *l, char *buffers)
@@ -53,9 +62,11 @@ set_slots(const struct fused *f, const struct lane *l, char *buffers)
         l->expanded[i] = -1;
 }
 
+/* |kept|: the element from which on rows are kept, or -1. */
 static void
-move_slots(const struct fused *f, const struct lane *l, const struct walk_at *at, struct tensor *out, char *buffers)
+move_slots(const struct fused_run *r, const struct lane *l, const struct walk_at *at, char *buffers, int64_t kept)
 {
+    const struct fused *f = r->fused;
     for (int i = 0; i < f->nslots; i++) {
         struct slot *s = &l->slots[i];
         if (s->kind == SLOT_DIRECT)
@@ -67,153 +78,118 @@ move_slots(const struct fused *f, const struct lane *l, const struct walk_at *at
     for (int i = 0; i < f->nfulls; i++)
         if (!f->fulls[i].deferred) {
             struct slot *s = &l->slots[f->fulls[i].slot];
-            s->at = (char *)out[f->fulls[i].result].data + at->start * s->size;
+            s->at = (char *)r->out[f->fulls[i].result].data + at->start * s->size;
+        }
+    for (int i = 0; kept >= 0 && i < f->nfeeds; i++)
+        if (f->feeds[i].way == FEED_KEPT) {
+            struct slot *s = &l->slots[f->feeds[i].slot];
+            s->at = r->scratch + f->feeds[i].kept + (at->start - kept) * s->size;
         }
 }
 
 static void
-run_block(const struct fused *f, const struct lane *l, const struct walk_at *at, struct tensor *out)
+feed_block(const struct fused_run *r, const struct lane *l, const struct walk_at *at, int64_t kept)
 {
+    const struct fused *f = r->fused;
+    for (int i = 0; i < f->nfeeds; i++) {
+        const struct feed *d = &f->feeds[i];
+        const struct slot *s = &l->slots[d->slot];
+        if (kept < 0)
+            reduce_next(&l->feeds[i], s->at, at->n);
+        else if (d->way == FEED_COPIED)
+            memcpy(r->scratch + d->kept + (at->start - kept) * s->size, s->at, (size_t)at->n * s->size);
+    }
+}
+
+static void
+run_block(const struct fused_run *r, const struct lane *l, const struct walk_at *at, int64_t kept)
+{
+    const struct fused *f = r->fused;
     const struct slot *slots = l->slots;
     for (int i = 0; i < f->nops; i++) {
         const struct block_op *op = &f->ops[i];
         const void *data[3] = {slots[op->in[0]].at, slots[op->in[1]].at, slots[op->in[2]].at};
         op->fn(slots[op->out].at, data, op->step, at->n);
     }
-    for (int i = 0; i < f->nfeeds; i++)
-        reduce_next(&l->feeds[i], slots[f->feeds[i].slot].at, at->n);
+    feed_block(r, l, at, kept);
     for (int i = 0; i < f->nfulls; i++)
         if (f->fulls[i].deferred) {
             const struct slot *s = &slots[f->fulls[i].slot];
-            memcpy((char *)out[f->fulls[i].result].data + at->start * s->size, s->at, (size_t)at->n * s->size);
+            memcpy((char *)r->out[f->fulls[i].result].data + at->start * s->size, s->at, (size_t)at->n * s->size);
         }
 }
 
 static void
-start_feeds(const struct fused_run *r, const struct lane *l, const struct reduce_range *range)
-{
-    for (int i = 0; i < r->fused->nfeeds; i++) {
-        const struct feed *d = &r->fused->feeds[i];
-        reduce_start(&l->feeds[i], &d->plan, r->out[d->result].data, r->scratch + d->scratch, range);
-    }
-}
-
-static void
-part_of_rows(const struct fused_run *r, const struct lane *l, char *buffers, int64_t first, int64_t end)
+start_feeds(const struct fused_run *r, const struct lane *l, int64_t first, int64_t end)
 {
     const struct fused *f = r->fused;
-    struct walk_at at;
-    set_slots(f, l, buffers);
-    start_feeds(r, l, &(struct reduce_range){false, first, end});
-    walk_start(&f->walk, &at, first, end);
-    while ((f->nops || f->nfeeds) && walk_next(&f->walk, &at)) {
-        move_slots(f, l, &at, r->out, buffers);
-        run_block(f, l, &at, r->out);
-    }
-    for (int i = 0; i < f->nfeeds; i++)
-        reduce_end(&l->feeds[i]);
-}
-
-/* ---- columns: a block is some rows of a strip. What lies in buffers is dense there, what lies in memory has whole rows between its own. ---- */
-
-/* How far it is from a row to the next in each slot, and which operations find all their rows one behind the other. */
-static void
-set_rows(const struct fused *f, const struct lane *l, int64_t width)
-{
-    for (int i = 0; i < f->nslots; i++) {
-        struct slot *s = &l->slots[i];
-        const struct walk_operand *o = s->kind == SLOT_EXPAND ? &f->walk.operand[s->walk] : NULL;
-        s->row = s->kind == SLOT_FIXED ? 0 : s->kind == SLOT_DIRECT ? f->cut.columns : width;
-        if (o && o->way == WALK_POINT)
-            s->row = f->walk.rank > 1 ? o->stride[f->walk.rank - 2] : 0;
-    }
-    for (int i = 0; i < f->nfulls; i++)
-        if (!f->fulls[i].deferred)
-            l->slots[f->fulls[i].slot].row = f->cut.columns;
-    for (int i = 0; i < f->nops; i++) {
-        const struct block_op *op = &f->ops[i];
-        l->whole[i] = l->slots[op->out].row == width;
-        for (int k = 0; k < op->nin; k++)
-            l->whole[i] &= l->slots[op->in[k]].row == (op->step[k] ? width : 0);
-    }
-}
-
-static void
-run_rows(const struct block_op *op, const struct slot *slots, const struct walk_at *at)
-{
-    const struct slot *out = &slots[op->out];
-    for (int64_t r = 0; r < at->rows; r++) {
-        const void *data[3] = {0};
-        for (int k = 0; k < op->nin; k++) {
-            const struct slot *s = &slots[op->in[k]];
-            data[k] = s->at + r * s->row * s->size;
-        }
-        op->fn(out->at + r * out->row * out->size, data, op->step, at->width);
-    }
-}
-
-static void
-run_columns(const struct fused *f, const struct lane *l, const struct walk_at *at, struct tensor *out)
-{
-    const struct slot *slots = l->slots;
-    for (int i = 0; i < f->nops; i++) {
-        const struct block_op *op = &f->ops[i];
-        const void *data[3] = {slots[op->in[0]].at, slots[op->in[1]].at, slots[op->in[2]].at};
-        if (l->whole[i])
-            op->fn(slots[op->out].at, data, op->step, at->n);
+    for (int i = 0; i < f->nfeeds; i++) {
+        const struct feed *d = &f->feeds[i];
+        if (!f->cut.columns)
+            reduce_start(&l->feeds[i], &d->plan, r->out[d->result].data, r->scratch + d->scratch, first, end);
+        else if (!first)
+            reduce_start(&l->feeds[i], &d->plan, r->out[d->result].data, r->scratch + d->scratch, 0, f->count);
         else
-            run_rows(op, slots, at);
+            reduce_resume(&l->feeds[i]);
     }
-    for (int i = 0; i < f->nfeeds; i++)
-        reduce_rows(&l->feeds[i], slots[f->feeds[i].slot].at, at->rows, slots[f->feeds[i].slot].row);
-    for (int i = 0; i < f->nfulls; i++)
-        for (int64_t r = 0; f->fulls[i].deferred && r < at->rows; r++) {
-            const struct slot *s = &slots[f->fulls[i].slot];
-            memcpy((char *)out[f->fulls[i].result].data + (at->start + r * f->cut.columns) * s->size, s->at + r * s->row * s->size,
-                   (size_t)at->width * s->size);
-        }
 }
 
+/* Reduces the rows that a part has kept, when the rows in front of them are. */
 static void
-part_of_columns(const struct fused_run *r, const struct lane *l, char *buffers, int64_t first, int64_t end)
+reduce_kept(const struct fused_run *r, int64_t first, int64_t end)
 {
     const struct fused *f = r->fused;
-    struct walk_at at;
-    for (int64_t width; first < end; first += width) {
-        width = end - first < f->cut.strip ? end - first : f->cut.strip;
-        set_slots(f, l, buffers);
-        set_rows(f, l, width);
-        start_feeds(r, l, &(struct reduce_range){true, first, first + width});
-        walk_start_columns(&f->walk, &at, first, width);
-        while (walk_next_columns(&f->walk, &at)) {
-            move_slots(f, l, &at, r->out, buffers);
-            run_columns(f, l, &at, r->out);
-        }
+    for (int i = 0; i < f->nfeeds; i++) {
+        const struct feed *d = &f->feeds[i];
+        int64_t size = f->slots[d->slot].size;
+        const char *x = d->way == FEED_STORED ? (const char *)r->out[d->stored].data + first * size : r->scratch + d->kept + (first - kept_from(r)) * size;
+        reduce_rows(&f->lanes[0].feeds[i], x, (end - first) / f->cut.columns);
     }
 }
 
 static void
 fused_part(void *context, int part, int parts)
 {
-    const struct fused_run *r = context;
+    struct fused_run *r = context;
     const struct fused *f = r->fused;
-    const struct cut *c = &f->cut;
+    const struct lane *l = &f->lanes[part];
     char *buffers = r->scratch + f->fixed_bytes + (size_t)part * f->lane_bytes;
-    int64_t all = c->columns ? c->columns : f->count, units = (all + c->unit - 1) / c->unit;
-    int64_t first = threads_begin(units, part, parts) * c->unit, end = threads_begin(units, part + 1, parts) * c->unit;
-    (c->columns ? part_of_columns : part_of_rows)(r, &f->lanes[part], buffers, first, end < all ? end : all);
+    int64_t first = r->first + cut_begin(&f->cut, r->end - r->first, part), end = r->first + cut_begin(&f->cut, r->end - r->first, part + 1);
+    int64_t kept = f->cut.columns && part ? kept_from(r) : -1;
+    struct walk_at at;
+    set_slots(f, l, buffers);
+    if (kept < 0)
+        start_feeds(r, l, first, end);
+    walk_start(&f->walk, &at, first, end);
+    while ((f->nops || f->nfeeds) && walk_next(&f->walk, &at)) {
+        move_slots(r, l, &at, buffers, kept);
+        run_block(r, l, &at, kept);
+    }
+    for (int i = 0; i < f->nfeeds && !f->cut.columns; i++)
+        reduce_end(&l->feeds[i]);
+    if (!f->cut.columns)
+        return;
+    threads_turn(&r->turn, part);
+    if (part)
+        reduce_kept(r, first, end);
+    threads_next(&r->turn);
 }
 
 void
 fused_run(struct prepared *head, const struct tensor *const *in, struct tensor *out, struct kernel_context *k)
 {
     struct fused *f = (struct fused *)head;
-    struct fused_run r = {f, out, k->scratch};
+    struct fused_run r = {.fused = f, .out = out, .scratch = k->scratch};
     for (int i = 0; i < f->body->ninputs; i++)
         f->base[f->body->inputs[i]->id] = in[i]->data;
     run_early(f, r.scratch, out, k->threads);
     bind_results(f, in, out);
-    threads_run(k->threads, f->cut.parts, fused_part, &r);
+    do {
+        r.end = f->count - r.first < f->cut.round ? f->count : r.first + f->cut.round;
+        r.turn = 0;
+        threads_run(k->threads, f->cut.parts, fused_part, &r);
+        r.first = r.end;
+    } while (r.first < f->count);
     for (int i = 0; i < f->nfeeds; i++)
         reduce_finish(&f->feeds[i].plan, out[f->feeds[i].result].data, r.scratch + f->feeds[i].scratch, k->threads);
     for (int i = 0; i < f->ncopies; i++)

@@ -295,18 +295,17 @@ make_lanes(struct fused *f, struct arena *arena)
     for (int i = 0; f->lanes && i < f->cut.parts; i++) {
         struct lane *l = &f->lanes[i];
         l->slots = ARENA_ARRAY(arena, struct slot, f->nslots + 1);
-        l->whole = ARENA_ARRAY(arena, bool, f->nops + 1);
         l->expanded = ARENA_ARRAY(arena, int64_t, f->walk.noperands + 1);
         l->feeds = ARENA_ARRAY(arena, struct reduce_feed, f->nfeeds + 1);
-        if (!l->slots || !l->whole || !l->expanded || !l->feeds)
+        if (!l->slots || !l->expanded || !l->feeds)
             return false;
         memcpy(l->slots, f->slots, (size_t)f->nslots * sizeof *l->slots);
     }
     return f->lanes;
 }
 
-/* Columns of which a part has some whole number, and the least that are worth the calls of their row kernels. */
-enum { COLUMNS_UNIT = 16, COLUMNS_LEAST = 256, STRIP = 256 };
+/* Bytes that a part keeps in a round: they stay in its cache. */
+enum { KEPT_BYTES = 1 << 19 };
 
 /* The columns that every reduction runs down; 0 if some does not. */
 static int64_t
@@ -323,25 +322,52 @@ common_columns(const struct fused *f)
     return columns;
 }
 
-/* The walk, and how it is cut up: in rows if each part then has whole outputs of every reduction, else in columns. */
+/* The walk, and how it is cut up: each part has whole outputs of every reduction, or whole rows of reductions down the rows. */
 static void
 make_walk(struct fused *f, const struct type *const *types, const struct threads *t)
 {
     int64_t unit = 1, columns = common_columns(f);
-    double cost = f->cost * (double)f->count;
-    for (int i = 0; i < f->nfeeds; i++)
+    for (int i = 0; i < f->nfeeds && !columns; i++)
         unit = reduce_feed_unit(&f->feeds[i].plan) > unit ? reduce_feed_unit(&f->feeds[i].plan) : unit;
-    int by_rows = threads_parts(t, cost, f->count / unit), by_columns = threads_parts(t, cost, columns / COLUMNS_LEAST);
-    if (by_columns > by_rows && walk_make_columns(&f->walk, &f->domain, f->walk.noperands, types, columns)) {
-        f->cut = (struct cut){.parts = by_columns, .unit = COLUMNS_UNIT, .columns = columns, .strip = STRIP};
-        return;
-    }
+    if (columns)
+        unit = columns;
     walk_make(&f->walk, &f->domain, f->walk.noperands, types);
     if (walk_unit(&f->walk) > unit)
         unit = walk_unit(&f->walk);
     if (unit < 64) /* no cache line of a result belongs to two */
         unit *= (64 + unit - 1) / unit;
-    f->cut = (struct cut){.parts = threads_parts(t, cost, f->count / unit), .unit = unit};
+    f->cut = (struct cut){.parts = threads_parts(t, f->cost * (double)f->count, f->count / unit), .unit = unit, .round = f->count};
+    if (f->cut.parts == 1 || !columns)
+        return;
+    int64_t bytes = 0; /* of a row's element, in all that is kept */
+    for (int i = 0; i < f->nfeeds; i++)
+        bytes += f->slots[f->feeds[i].slot].kind == SLOT_RESULT ? 0 : f->slots[f->feeds[i].slot].size;
+    int64_t units = bytes ? KEPT_BYTES / bytes / unit * f->cut.parts : (f->count + unit - 1) / unit;
+    f->cut.columns = columns;
+    f->cut.round = unit * (units > f->cut.parts ? units : f->cut.parts);
+}
+
+/* Where the rows of feed |i| are kept; values that several reductions read are kept once. Returns the end of what is used of the scratch memory. */
+static size_t
+keep_feed(struct fused *f, int i, size_t at)
+{
+    struct feed *d = &f->feeds[i];
+    const struct slot *s = &f->slots[d->slot];
+    for (int k = 0; k < i; k++)
+        if (f->feeds[k].slot == d->slot) {
+            d->way = f->feeds[k].way;
+            d->stored = f->feeds[k].stored;
+            d->kept = f->feeds[k].kept;
+            return at;
+        }
+    int64_t round = f->cut.round < f->count ? f->cut.round : f->count;
+    d->way = s->kind == SLOT_BUFFER ? FEED_KEPT : s->kind == SLOT_RESULT ? FEED_STORED : FEED_COPIED;
+    for (int k = 0; k < f->nfulls; k++)
+        if (f->fulls[k].slot == d->slot)
+            d->stored = f->fulls[k].result;
+    d->kept = at;
+    /* 16 more elements: a fill writes so far. */
+    return d->way == FEED_STORED ? at : at + round64((size_t)(round - cut_begin(&f->cut, round, 1) + 16) * s->size);
 }
 
 /* After the slots are known: the walk, the steps, the places in the scratch memory. */
@@ -384,6 +410,8 @@ lay_out(struct fused *f, const struct threads *t, struct arena *arena)
         f->feeds[i].scratch = feeds;
         feeds += round64(reduce_plan_scratch(&f->feeds[i].plan));
     }
+    for (int i = 0; f->cut.columns && i < f->nfeeds; i++)
+        feeds = keep_feed(f, i, feeds);
     f->head.scratch = feeds > bytes + most ? feeds : bytes + most;
     return make_lanes(f, arena);
 }

@@ -27,6 +27,7 @@ struct products {
 
 /* Rows and columns of which a part has some whole number: those of a tile. */
 enum { ROWS_UNIT = 8, COLUMN_BYTES = 128 };
+static const double SLACK = 1.1;
 
 static void
 product(const struct products *p, int64_t i, const struct gemm_part *part, void *scratch)
@@ -84,7 +85,8 @@ largest_share(int64_t units, int parts)
     return (double)((units + parts - 1) / parts) / (double)(units ? units : 1);
 }
 
-/* Sets the cut that leaves least to the busiest part; returns the number of parts. */
+/* Sets the cut that leaves least to the busiest part; returns the number of parts. Between rows and columns alike the one that reads whole
+ * rows of A decides: elementwise kernels are cut in rows too, so that each part finds its rows where it wrote them. */
 static int
 cut_up(struct products *p, const struct threads *t)
 {
@@ -95,7 +97,7 @@ cut_up(struct products *p, const struct threads *t)
     int64_t rows = (s->m + ROWS_UNIT - 1) / ROWS_UNIT, columns = gemm_exchanged(s) ? 1 : (s->n + width - 1) / width;
     int64_t most = rows > columns ? rows : columns;
     int parts = threads_parts(t, cost, most > p->count ? most : p->count);
-    double by_row = largest_share(rows, parts), by_column = largest_share(columns, parts), by_product = largest_share(p->count, parts);
+    double slack = s->transpose_a ? 1 : SLACK, by_row = largest_share(rows, parts) / slack, by_column = largest_share(columns, parts), by_product = largest_share(p->count, parts);
     p->cut = by_product <= by_row && by_product <= by_column ? BY_PRODUCT : by_row <= by_column ? BY_ROW : BY_COLUMN;
     return parts;
 }

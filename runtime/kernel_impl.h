@@ -123,18 +123,14 @@ struct reduce_feed {
     char *current;      /* where the current group goes */
     _Alignas(16) char lanes[REDUCE_LANES_BYTES]; /* as the arena that holds it */
 };
-/* What a part is fed: the elements [first, end), where a whole number of outputs begins and ends (multiples of reduce_feed_unit); or with |columns| these
- * elements of every row, of a reduction whose first stage has one outer place. */
-struct reduce_range {
-    bool columns;
-    int64_t first, end;
-};
 int64_t reduce_feed_unit(const struct reduce_plan *p);
-/* The values of the first stage go to |out| or, if there are more stages, to |scratch|. */
-void reduce_start(struct reduce_feed *f, const struct reduce_plan *p, void *out, char *scratch, const struct reduce_range *r);
+/* A part is fed the elements [first, end), where a whole number of outputs begins and ends (multiples of reduce_feed_unit).
+ * The values of the first stage go to |out| or, if there are more stages, to |scratch|. */
+void reduce_start(struct reduce_feed *f, const struct reduce_plan *p, void *out, char *scratch, int64_t first, int64_t end);
 void reduce_next(struct reduce_feed *f, const void *x, int64_t n);
-/* With |columns|: |rows| more rows, |stride| elements apart. */
-void reduce_rows(struct reduce_feed *f, const void *x, int64_t rows, int64_t stride);
+/* Of a reduction down the rows that is fed in pieces of whole rows: the next piece begins; and |rows| whole rows at once. */
+void reduce_resume(struct reduce_feed *f);
+void reduce_rows(struct reduce_feed *f, const void *x, int64_t rows);
 void reduce_end(struct reduce_feed *f);
 /* The stages that follow the first one, and the mean's division, when all parts have ended. */
 void reduce_finish(const struct reduce_plan *p, void *out, char *scratch, struct threads *t);

@@ -72,7 +72,10 @@ reduce_plan_scratch(const struct reduce_plan *p)
 }
 
 /* A stage is cut up along its outputs: |outer|, or |inner| where there are too few of those. */
-enum { STRIP = 16 };            /* outputs of which a part has some whole number */
+enum {
+    STRIP = 16,                 /* outputs of which a part has some whole number */
+    AT_ONCE = 8192              /* bytes of rows */
+};
 static const double REDUCE_COST = 0.08; /* nanoseconds an element */
 
 struct stage_run {
@@ -167,18 +170,16 @@ reduce_feed_unit(const struct reduce_plan *p)
 }
 
 void
-reduce_start(struct reduce_feed *f, const struct reduce_plan *p, void *out, char *scratch, const struct reduce_range *r)
+reduce_start(struct reduce_feed *f, const struct reduce_plan *p, void *out, char *scratch, int64_t first, int64_t end)
 {
     const struct reduce_stage *s = &p->stage[0];
-    int64_t unit = reduce_feed_unit(p), output = r->first;
+    int64_t unit = reduce_feed_unit(p), output = first;
     f->plan = p;
     f->inside = 0;
     f->stage = *s;
-    if (r->columns)
-        f->stage.inner = r->end - r->first;
-    else if (p->nstages && unit) {
-        f->stage.outer = (r->end - r->first) / unit;
-        output = r->first / unit * s->inner;
+    if (p->nstages && unit) {
+        f->stage.outer = (end - first) / unit;
+        output = first / unit * s->inner;
     }
     f->to = f->current = (p->nstages > 1 ? scratch : (char *)out) + output * (int64_t)p->size;
     if (p->nstages && s->trailing)
@@ -251,9 +252,18 @@ reduce_next(struct reduce_feed *f, const void *x, int64_t n)
 }
 
 void
-reduce_rows(struct reduce_feed *f, const void *x, int64_t rows, int64_t stride)
+reduce_resume(struct reduce_feed *f)
 {
-    f->plan->fns->columns(f->current, x, rows, f->stage.inner, stride);
+    f->inside = 0;
+}
+
+/* A few rows at a time: they are then read in the order in which they lie. */
+void
+reduce_rows(struct reduce_feed *f, const void *x, int64_t rows)
+{
+    const int64_t inner = f->stage.inner, bytes = inner * (int64_t)f->plan->size, most = AT_ONCE > bytes ? AT_ONCE / bytes : 1;
+    for (int64_t r = 0; r < rows; r += most)
+        f->plan->fns->columns(f->current, (const char *)x + r * bytes, rows - r < most ? rows - r : most, inner, inner);
 }
 
 void

@@ -235,6 +235,22 @@ wait_for(struct slot *s, uint64_t job)
 }
 
 void
+threads_turn(_Atomic int *turn, int part)
+{
+    for (int looks = 0; atomic_load_explicit(turn, memory_order_acquire) != part; looks++)
+        if (looks < PATIENCE)
+            relax();
+        else
+            sched_yield();
+}
+
+void
+threads_next(_Atomic int *turn)
+{
+    atomic_fetch_add_explicit(turn, 1, memory_order_release);
+}
+
+void
 threads_run(struct threads *t, int parts, threads_fn *fn, void *context)
 {
     if (parts <= 1) {

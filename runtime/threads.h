@@ -30,6 +30,11 @@ int threads_count(const struct threads *t);
  * other thread has begun meanwhile. Called by one thread at a time, and never by a part. Each thread is between float_enter and float_leave. */
 void threads_run(struct threads *t, int parts, threads_fn *fn, void *context);
 
+/* Within a part: waits until |*turn| is |part|, for what parts do one after the other; |*turn| is 0 at first. It does not wait in vain, since the calling
+ * thread begins with part 0 and takes the others in their order. threads_next lets the next part go on. */
+void threads_turn(_Atomic int *turn, int part);
+void threads_next(_Atomic int *turn);
+
 /* From now on a part is worth a thread if it takes |ns| nanoseconds, and not THREADS_PART_NS; tests set 0. */
 void threads_least(struct threads *t, double ns);
 

@@ -6,15 +6,13 @@ enum { ROW_SHORT = 256, BLOCK = 512 };
 
 /* Drops axes of size 1 and merges neighbours that every operand steps through alike. */
 static void
-merge(struct walk *w, int64_t columns)
+merge(struct walk *w)
 {
     int rank = 0;
-    int64_t behind = w->count; /* elements of the axes from i on */
     for (int i = 0; i < w->rank; i++) {
         if (w->extent[i] == 1)
             continue;
-        bool joins = rank > 0 && behind != columns;
-        behind /= w->extent[i] ? w->extent[i] : 1;
+        bool joins = rank > 0;
         for (int o = 0; joins && o < w->noperands; o++)
             joins = w->operand[o].stride[rank - 1] == w->operand[o].stride[i] * w->extent[i];
         if (joins)
@@ -75,9 +73,8 @@ choose_way(struct walk *w, struct walk_operand *o)
     o->way = inner ? WALK_PATTERN : WALK_FILL;
 }
 
-/* |columns|: the axes that hold so many elements are kept apart from those in front of them; 0: none. */
-static void
-set_axes(struct walk *w, const struct type *domain, int n, const struct type *const *in, int64_t columns)
+void
+walk_make(struct walk *w, const struct type *domain, int n, const struct type *const *in)
 {
     w->rank = domain->rank;
     w->count = type_count(domain, 0);
@@ -86,30 +83,10 @@ set_axes(struct walk *w, const struct type *domain, int n, const struct type *co
         w->extent[i] = domain->dim[i];
     for (int o = 0; o < n; o++)
         set_strides(&w->operand[o], in[o], domain);
-    merge(w, columns);
-}
-
-void
-walk_make(struct walk *w, const struct type *domain, int n, const struct type *const *in)
-{
-    set_axes(w, domain, n, in, 0);
+    merge(w);
     choose_blocks(w);
     for (int o = 0; o < n; o++)
         choose_way(w, &w->operand[o]);
-}
-
-bool
-walk_make_columns(struct walk *w, const struct type *domain, int n, const struct type *const *in, int64_t columns)
-{
-    set_axes(w, domain, n, in, columns);
-    w->rows = 1;
-    w->chunk = BLOCK;
-    for (int o = 0; o < n; o++) {
-        choose_way(w, &w->operand[o]);
-        if (w->rank > 1 && w->operand[o].step && !w->operand[o].stride[w->rank - 2])
-            w->operand[o].way = WALK_PATTERN;
-    }
-    return w->extent[w->rank - 1] == columns;
 }
 
 void
@@ -121,13 +98,6 @@ walk_start(const struct walk *w, struct walk_at *at, int64_t first, int64_t end)
         first /= w->extent[i];
     }
     at->index[0] = first;
-}
-
-void
-walk_start_columns(const struct walk *w, struct walk_at *at, int64_t first, int64_t width)
-{
-    *at = (struct walk_at){.start = first, .end = width > 0 ? w->count : 0, .first = first, .width = width};
-    at->index[w->rank - 1] = first;
 }
 
 /* Moves index[axis] by |step|, with carry; a step never jumps over the end of its axis. */
@@ -161,21 +131,6 @@ walk_next(const struct walk *w, struct walk_at *at)
         at->n = n < w->chunk ? n : w->chunk;
     }
     at->n = at->n < left ? at->n : left;
-    return true;
-}
-
-bool
-walk_next_columns(const struct walk *w, struct walk_at *at)
-{
-    int last = w->rank - 1;
-    if (at->rows && last > 0)
-        advance(w, at, last - 1, at->rows);
-    at->start += at->rows * w->extent[last];
-    if (at->start >= at->end)
-        return false;
-    int64_t most = at->width < BLOCK ? BLOCK / at->width : 1, rows = last > 0 ? w->extent[last - 1] - at->index[last - 1] : 1;
-    at->rows = rows < most ? rows : most;
-    at->n = at->rows * at->width;
     return true;
 }
 
@@ -216,10 +171,10 @@ walk_operand(const struct walk *w, const struct walk_at *at, int o, const void *
     const char *from = (const char *)base + offset * op->size;
     if (op->way == WALK_POINT)
         return from;
-    int64_t inner = at->width ? at->width : w->extent[w->rank - 1], rows = at->n / inner, stride = op->stride[w->rank - 2];
+    int64_t inner = w->extent[w->rank - 1], rows = at->n / inner, stride = op->stride[w->rank - 2];
     if (op->way == WALK_PATTERN) {
         if (*expanded != offset)
-            repeat(buffer, from, inner * op->size, at->width ? BLOCK / inner : w->rows);
+            repeat(buffer, from, inner * op->size, w->rows);
         *expanded = offset;
     } else
         (op->size == 1 ? fill_uint8_t : op->size == 4 ? fill_uint32_t : fill_uint64_t)(buffer, from, stride, rows, inner);

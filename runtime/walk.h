@@ -36,20 +36,12 @@ struct walk_at {
     int64_t index[RANK_MAX];    /* of the block's first element */
     int64_t start, n;           /* the block: elements [start, start + n) of the domain */
     int64_t end;                /* no block goes further */
-    int64_t first, width;       /* a walk over columns: those of the block, in |rows| rows */
-    int64_t rows;
 };
 
 /* Prepares a walk over |domain| with operands of types |in|, all concrete, into w->operand[n], which is the caller's. */
 void walk_make(struct walk *w, const struct type *domain, int n, const struct type *const *in);
-/* The same for walks over columns: the innermost axis has |columns| elements, a block is some rows of some columns. An operand that all rows share is
- * repeated in its buffer; others lie in place, each row |stride| of the axis before the innermost from the last. Returns false if the operands have no
- * such axis in common. */
-bool walk_make_columns(struct walk *w, const struct type *domain, int n, const struct type *const *in, int64_t columns);
 /* Begins a pass over the elements [first, end), multiples of walk_unit or the whole domain's end. */
 void walk_start(const struct walk *w, struct walk_at *at, int64_t first, int64_t end);
-/* Begins a pass over |width| columns from |first| on. */
-void walk_start_columns(const struct walk *w, struct walk_at *at, int64_t first, int64_t width);
 /* Where a pass may begin. */
 static inline int64_t
 walk_unit(const struct walk *w)
@@ -58,7 +50,6 @@ walk_unit(const struct walk *w)
 }
 /* The next block; false at the end. */
 bool walk_next(const struct walk *w, struct walk_at *at);
-bool walk_next_columns(const struct walk *w, struct walk_at *at);
 /* Where the elements of operand |o| for the block lie. |buffer|: WALK_BUFFER bytes; |expanded|: what the buffer holds, -1 at first. */
 const void *walk_operand(const struct walk *w, const struct walk_at *at, int o, const void *base, void *buffer, int64_t *expanded);
 #endif
