@@ -514,17 +514,21 @@ simplify(struct graph *g, struct node *n, void *context)
     return NULL;
 }
 
+/* What a rule builds on the way is not looked at by the walk that runs it: the walk is repeated until no rule applies. */
 bool
 pass_simplify(struct graph *g, struct diag *diag)
 {
-    int count[RULES] = {0};
-    bool changed = false;
+    int count[RULES] = {0}, before, all = 0;
     (void)diag;
-    graph_rewrite(g, simplify, count);
-    for (int i = 0; i < RULES; i++) {
+    do {
+        before = all;
+        graph_rewrite(g, simplify, count);
+        all = 0;
+        for (int i = 0; i < RULES; i++)
+            all += count[i];
+    } while (all > before);
+    for (int i = 0; i < RULES; i++)
         if (count[i])
             explain(g, "%s: %d", rules[i].text, count[i]);
-        changed |= count[i] > 0;
-    }
-    return changed;
+    return all > 0;
 }

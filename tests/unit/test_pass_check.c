@@ -359,3 +359,34 @@ Test(pass_check, the_passes_change_nothing)
         tensor_free(&v.vars[i]);
     arena_free(&a);
 }
+
+/* layout's rewrites on edge values: transposed operands, a transposed product, flags that are taken back. */
+Test(pass_check, layout_changes_nothing)
+{
+    static const char transposed[] = "graph g(x: f32[N,8], y: f32[N,8], seed: i64[], step: i64[]) {\n"
+                                     "  var %a: f32[8,8] = \"a\"\n"
+                                     "  var %b: f32[8,8] = \"b\"\n"
+                                     "  %1 = transpose %a {perm=[1,0]} : f32[8,8]\n"
+                                     "  %2 = matmul x, %1 : f32[N,8]\n"
+                                     "  %3 = transpose x {perm=[1,0]} : f32[8,N]\n"
+                                     "  %4 = matmul %3, y : f32[8,8]\n"
+                                     "  %5 = transpose %4 {perm=[1,0]} : f32[8,8]\n"
+                                     "  %6 = matmul %3, %2 {transpose_a, transpose_b} : f32[N,N]\n"
+                                     "  return %2 \"p\", %5 \"q\", %6 \"r\"\n"
+                                     "}\n";
+    struct arena a;
+    struct diag diag;
+    struct values v;
+    arena_init(&a, NULL);
+    diag_init(&diag, &a);
+    make_values(&v);
+    struct module *m = module_read(&a, transposed, strlen(transposed), 1, &diag);
+    cr_assert(m, "%s", diag.first ? diag.first->message : "");
+    m->graphs[0]->max_rows = ROWS;
+    cr_assert(passes_check(m->graphs[0], 0, &v.all, &diag), "%s", diag.first ? diag.first->message : "");
+    for (int i = 0; i < m->graphs[0]->count; i++)
+        cr_expect_neq(m->graphs[0]->nodes[i]->op, OP_TRANSPOSE);
+    for (int i = 0; i < 2; i++)
+        tensor_free(&v.vars[i]);
+    arena_free(&a);
+}

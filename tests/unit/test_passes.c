@@ -201,6 +201,40 @@ Test(passes, random_graphs)
         check_random(seed * 0x9E3779B97F4A7C15u);
 }
 
+/* |pass| finds nothing to do in |g|, and says so. */
+static void
+expect_unchanged(struct graph *g, struct arena *a, enum pass pass, struct diag *diag, uint64_t seed)
+{
+    char *before = graph_text(g, a, false);
+    bool changed = pass_info[pass].run(g, diag);
+    cr_assert(!changed && !strcmp(before, graph_text(g, a, false)), "seed %llu: %s changes more:\n%s\nto\n%s", (unsigned long long)seed,
+              pass_info[pass].name, before, graph_text(g, a, false));
+}
+
+/* Each pass is done after one run, in any state of the graph; what all have left is a fixed point of the round. */
+Test(passes, fixed_points)
+{
+    static const enum pass round[] = {PASS_FOLD, PASS_SIMPLIFY, PASS_LAYOUT, PASS_CSE, PASS_DCE};
+    for (uint64_t seed = 1; seed <= 300; seed++) {
+        struct arena a;
+        struct diag diag;
+        uint64_t r = seed * 0x9E3779B97F4A7C15u;
+        arena_init(&a, NULL);
+        diag_init(&diag, &a);
+        struct graph *g = random_graph(&a, &r);
+        for (int p = 0; p < PASS_COUNT; p++) {
+            pass_info[p].run(g, &diag);
+            expect_unchanged(g, &a, (enum pass)p, &diag, seed);
+        }
+        r = seed * 0x9E3779B97F4A7C15u;
+        g = random_graph(&a, &r);
+        cr_assert(passes_run(g, 0, PASS_SCHEDULE, true, &diag), "%s", diag.first ? diag.first->message : "");
+        for (size_t i = 0; i < sizeof round / sizeof *round; i++)
+            expect_unchanged(g, &a, round[i], &diag, seed);
+        arena_free(&a);
+    }
+}
+
 /* ---- graph mode with and without the passes ---- */
 
 static void
