@@ -305,7 +305,7 @@ make_lanes(struct fused *f, struct arena *arena)
 }
 
 /* Bytes that a part keeps in a round: they stay in its cache. */
-enum { KEPT_BYTES = 1 << 19 };
+enum { KEPT_BYTES = 1 << 20 };
 
 /* The columns that every reduction runs down; 0 if some does not. */
 static int64_t
