@@ -136,7 +136,7 @@ block(struct gen *g, const char *part)
 struct function_state
 function_begin(struct gen *g, const char *name, LLVMTypeRef type)
 {
-    struct function_state back = {g->function, g->rows, LLVMGetInsertBlock(g->b), LLVMGetCurrentDebugLocation2(g->b)};
+    struct function_state back = {g->function, g->rows, g->columns, LLVMGetInsertBlock(g->b), LLVMGetCurrentDebugLocation2(g->b)};
     g->function = LLVMAddFunction(g->module, name, type);
     LLVMSetLinkage(g->function, LLVMInternalLinkage);
     for (int i = 0; i < g->nattributes; i++)
@@ -151,6 +151,7 @@ function_end(struct gen *g, const struct function_state *back)
 {
     g->function = back->function;
     g->rows = back->rows;
+    g->columns = back->columns;
     LLVMPositionBuilderAtEnd(g->b, back->block);
     LLVMSetCurrentDebugLocation2(g->b, back->place);
 }
@@ -183,25 +184,27 @@ zero_bytes(struct gen *g, LLVMValueRef to, LLVMValueRef bytes)
 struct size
 size_of_dim(int64_t dim)
 {
-    return dim >= 0 ? (struct size){dim, 0} : (struct size){-dim, 1};
+    if (dim < INT64_MIN / 2)
+        return (struct size){.factor = dim - INT64_MIN, .columns = 1};
+    return dim >= 0 ? size_fixed(dim) : (struct size){.factor = -dim, .power = 1};
 }
 
 struct size
 size_times(struct size a, struct size b)
 {
-    return (struct size){a.factor * b.factor, a.power + b.power};
+    return (struct size){a.factor * b.factor, a.power + b.power, a.columns + b.columns};
 }
 
 bool
 size_equal(struct size a, struct size b)
 {
-    return a.factor == b.factor && (a.power == b.power || a.factor == 0);
+    return a.factor == b.factor && ((a.power == b.power && a.columns == b.columns) || a.factor == 0);
 }
 
 struct size
 size_span(const struct type *t, int from, int to)
 {
-    struct size s = {1, 0};
+    struct size s = {.factor = 1};
     for (int i = from; i < to; i++)
         s = size_times(s, size_of_dim(t->dim[i]));
     return s;
@@ -211,8 +214,10 @@ LLVMValueRef
 size_value(struct gen *g, struct size s)
 {
     LLVMValueRef v = whole(g, s.factor);
-    for (int i = 0; i < s.power && s.factor; i++)
-        v = i == 0 && s.factor == 1 ? g->rows : LLVMBuildNSWMul(g->b, v, g->rows, "");
+    for (int i = 0; i < s.power + s.columns && s.factor; i++) {
+        LLVMValueRef by = i < s.power ? g->rows : g->columns;
+        v = i == 0 && s.factor == 1 ? by : LLVMBuildNSWMul(g->b, v, by, "");
+    }
     return v;
 }
 
@@ -222,6 +227,8 @@ likely(const struct gen *g, struct size s)
     int64_t n = s.factor;
     for (int i = 0; i < s.power; i++)
         n *= g->graph->max_rows;
+    for (int i = 0; i < s.columns; i++)
+        n *= g->likely_columns;
     return n;
 }
 

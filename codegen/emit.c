@@ -222,6 +222,17 @@ find_products(struct gen *g)
     }
 }
 
+/* The number of a random node's stream, in memory: kernels that draw from several streams are one. */
+static LLVMValueRef
+stream_number(struct gen *g, const struct node *n)
+{
+    LLVMValueRef v = LLVMAddGlobal(g->module, g->i64, arena_printf(g->arena, "stream.%d", (int)n->id));
+    LLVMSetInitializer(v, whole(g, (int64_t)n->attr->stream.stream));
+    LLVMSetLinkage(v, LLVMPrivateLinkage);
+    LLVMSetGlobalConstant(v, true);
+    return v;
+}
+
 static void
 emit_kernel_node(struct gen *g, const struct node *n)
 {
@@ -238,6 +249,8 @@ emit_kernel_node(struct gen *g, const struct node *n)
         o.at = operand_number(n, o.product);
         o.factors[0] = address_of(g, o.product->in[0]);
         o.factors[1] = address_of(g, o.product->in[1]);
+        if (o.product->op != OP_MATMUL)
+            o.factors[2] = stream_number(g, o.product);
     }
     if (!o.product && stands_inline(n, nout, results))
         emit_group(g, n, &o);
@@ -248,7 +261,7 @@ emit_kernel_node(struct gen *g, const struct node *n)
 static LLVMValueRef
 bytes_of_node(struct gen *g, const struct node *n)
 {
-    struct size each = {(int64_t)elem_size((enum elem)n->type.elem), 0};
+    struct size each = {.factor = (int64_t)elem_size((enum elem)n->type.elem)};
     return size_value(g, size_times(size_span(&n->type, 0, n->type.rank), each));
 }
 
@@ -289,7 +302,7 @@ emit_blas(struct gen *g, const struct node *n)
 {
     const struct type *a = &n->in[0]->type, *b = &n->in[1]->type;
     bool ta = n->attr && n->attr->matmul.transpose_a, tb = n->attr && n->attr->matmul.transpose_b, batched = b->rank > 2;
-    struct size batch = batched ? size_span(a, 0, a->rank - 2) : (struct size){1, 0};
+    struct size batch = batched ? size_span(a, 0, a->rank - 2) : size_fixed(1);
     struct size rows = ta ? size_of_dim(a->dim[a->rank - 1]) : size_span(a, batched ? a->rank - 2 : 0, a->rank - 1);
     LLVMValueRef operands[] = {
         LLVMConstInt(g->i32, a->elem, false), LLVMConstInt(g->i32, ta, false), LLVMConstInt(g->i32, tb, false),

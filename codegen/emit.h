@@ -8,10 +8,11 @@
 #include "codegen/codegen.h"
 #include "codegen/llvm_compat.h"
 
-/* factor * N^power elements, N being the rows of the call. */
+/* factor * N^power * columns^columns elements, N being the rows of the call and columns another number that the call of a
+ * shared kernel brings (emit_share.c). */
 struct size {
     int64_t factor;
-    int power;
+    int power, columns;
 };
 
 /* What a kernel can be cut into: |count| places, of which |unit| belong together. No sum crosses a border between two
@@ -41,7 +42,8 @@ struct gen {
     int nattributes;
     /* The function that is being emitted. */
     LLVMValueRef function;
-    LLVMValueRef rows;          /* i64: N */
+    LLVMValueRef rows, columns; /* i64: what struct size counts in */
+    int64_t likely_columns;
     const struct node *node;    /* for names */
     /* `step` only. */
     LLVMValueRef args, arena_base, inputs, vars, kernels;
@@ -71,11 +73,11 @@ LLVMValueRef lanes_below(struct gen *g, LLVMValueRef count, int lanes);
 LLVMBasicBlockRef block(struct gen *g, const char *part);               /* "fused.12.part" at the end of the function */
 /* What was being emitted when another function began. */
 struct function_state {
-    LLVMValueRef function, rows;
+    LLVMValueRef function, rows, columns;
     LLVMBasicBlockRef block;
     LLVMMetadataRef place;
 };
-/* An internal function of the module; g->rows is the caller's to set. */
+/* An internal function of the module; g->rows and g->columns are the caller's to set. */
 struct function_state function_begin(struct gen *g, const char *name, LLVMTypeRef type);
 void function_end(struct gen *g, const struct function_state *back);
 /* Calls a function of runtime.def, which returns an i32. */
@@ -83,12 +85,15 @@ LLVMValueRef call_runtime(struct gen *g, const char *name, int count, LLVMValueR
 void copy_bytes(struct gen *g, LLVMValueRef to, LLVMValueRef from, LLVMValueRef bytes);
 void zero_bytes(struct gen *g, LLVMValueRef to, LLVMValueRef bytes);
 
+static inline struct size size_fixed(int64_t n) { return (struct size){.factor = n}; }
 struct size size_of_dim(int64_t dim);
 struct size size_times(struct size a, struct size b);
 bool size_equal(struct size a, struct size b);
 struct size size_span(const struct type *t, int from, int to);
-static inline bool size_is(struct size s, int64_t n) { return s.factor == n && (s.power == 0 || n == 0); }
-static inline bool size_constant(struct size s) { return s.power == 0 || s.factor == 0; }
+static inline bool size_constant(struct size s) { return (s.power == 0 && s.columns == 0) || s.factor == 0; }
+static inline bool size_is(struct size s, int64_t n) { return s.factor == n && size_constant(s); }
+/* The dimension, in the type of a shared kernel's node, of |unit| times columns. */
+static inline int64_t columns_dim(int64_t unit) { return INT64_MIN + unit; }
 LLVMValueRef size_value(struct gen *g, struct size s);                  /* i64 */
 /* The elements of |s| for the greatest number of rows: what kernels are chosen for. */
 int64_t likely(const struct gen *g, struct size s);
@@ -199,6 +204,7 @@ LLVMValueRef reduce_finish(struct gen *g, const struct result *r, enum elem e, L
 /* The kinds of the axes of an operand of type |t| whose axes |axes| are reduced. */
 void reduce_kinds(const struct type *t, uint32_t axes, uint8_t kind[RANK_MAX]);
 
+enum { FACTORS = 3 };
 /* Emitters of kernels. out[i] is the address of result i (NULL: nobody reads it), in[i] that of operand i. */
 struct operands {
     LLVMValueRef *out, *in;
@@ -206,7 +212,7 @@ struct operands {
     LLVMValueRef begin, end;    /* the places of its work to be computed; NULL: all */
     const struct node *product; /* a contraction or random numbers, computed as operand |at|; NULL: none */
     int at;
-    LLVMValueRef factors[2];    /* its operands */
+    LLVMValueRef factors[FACTORS]; /* its operands; of random numbers the address of the stream's number besides; NULL */
 };
 typedef void emit_fn(struct gen *g, const struct node *n, const struct operands *o);
 emit_fn emit_group;     /* MAP, CAST, BROADCAST, REDUCE, FUSED: emit_fused.c */
@@ -224,7 +230,8 @@ emit_fn emit_transpose, emit_slice, emit_pad, emit_concat, emit_gather, emit_sca
 /* emit_random.c: numbers in lanes; |lanes| a turn of the vector loop, from a position that is a multiple of 4. */
 int random_lanes(const struct gen *g);
 bool random_in_lanes(const struct gen *g, const struct node *n);
-struct stream *random_stream(struct gen *g, const struct node *n, LLVMValueRef seed, LLVMValueRef step);
+/* |from|: seed, step and the stream's number (NULL: that of |n|) by address. */
+struct stream *random_stream(struct gen *g, const struct node *n, const LLVMValueRef from[3]);
 LLVMValueRef random_value(struct gen *g, const struct node *n, const struct stream *s, LLVMValueRef index);
 /* Whether group |n| can compute its operand |at|, random numbers, itself. */
 bool random_fits(struct gen *g, const struct node *random, const struct node *n, int at);
@@ -234,6 +241,15 @@ emit_fn emit_uniform;
 void call_kernel(struct gen *g, const struct node *n, int nout, const struct operands *o);
 /* How many addresses the calls of |g| have at most, and N. */
 int kernel_places(const struct graph *g);
+
+/* emit_share.c: a node as its kernel is emitted. */
+struct shared {
+    const struct node *node;
+    struct operands operands;
+    bool counted;               /* its types have a dimension that the call brings: */
+    struct size columns;
+};
+struct shared share_node(struct gen *g, const struct node *n, const struct operands *o);
 
 /* emit.c */
 emit_fn *kernel_emitter(enum op op);    /* NULL: none */

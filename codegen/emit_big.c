@@ -50,7 +50,7 @@ static void
 emit_panel(struct product *p, struct piece *q, LLVMValueRef count)
 {
     struct product at = *p;
-    at.panel = moved(p, p->panel, q->lane, (struct size){p->block, 0});
+    at.panel = moved(p, p->panel, q->lane, size_fixed(p->block));
     fill_panel(&at, q, count);
 }
 
@@ -62,7 +62,7 @@ emit_tiles(struct product *p, struct piece *q, LLVMValueRef count)
     struct product at = *p;
     struct loop l;
     (void)count;
-    at.panel = moved(p, p->panel, q->lane, (struct size){p->block, 0});
+    at.panel = moved(p, p->panel, q->lane, size_fixed(p->block));
     LLVMValueRef full = LLVMBuildSub(g->b, p->some, LLVMBuildSRem(g->b, p->some, whole(g, p->rows), ""), "");
     loop_begin_guarded(g, &l, whole(g, 0), full, p->rows);
     emit_tile(&at, q, l.index, p->rows);
@@ -90,8 +90,8 @@ emit_big(struct product *p)
     copy_rows(&at, rows, m.index, at.some);
     struct product tiles = at;
     tiles.x = rows;
-    tiles.x_row = (struct size){p->block + ROW_GAP, 0};
-    tiles.x_k = (struct size){1, 0};
+    tiles.x_row = size_fixed(p->block + ROW_GAP);
+    tiles.x_k = size_fixed(1);
     tiles.x_copied = true;
     tiles.c = moved(p, p->c, m.index, p->c_row);
     constant_lanes(&tiles, emit_tiles);

@@ -119,10 +119,10 @@ void
 output_array(struct array *a, const struct output *o, const struct type *domain)
 {
     uint32_t axes = reduced_axes(o);
-    struct size stride = {1, 0};
+    struct size stride = {.factor = 1};
     for (int i = domain->rank - 1; i >= 0; i--) {
         bool reduced = axes >> i & 1;
-        a->stride[i] = reduced ? (struct size){0, 0} : stride;
+        a->stride[i] = reduced ? (struct size){0} : stride;
         if (!reduced)
             stride = size_times(stride, size_of_dim(domain->dim[i]));
     }
@@ -131,7 +131,7 @@ output_array(struct array *a, const struct output *o, const struct type *domain)
 struct size
 reduced_count(const struct output *o, const struct type *domain)
 {
-    struct size count = {1, 0};
+    struct size count = {.factor = 1};
     for (int i = 0; i < domain->rank; i++)
         if (reduced_axes(o) >> i & 1)
             count = size_times(count, size_of_dim(domain->dim[i]));
@@ -192,7 +192,7 @@ emit_nest(struct gen *g, struct group *gr, struct output *first)
     struct nest n = make_nest(g, gr, first);
     for (int i = 0; i < n.nitems; i++)
         if (n.items[i].needed && o->product && n.items[i].node == o->product)
-            n.items[i].stream = random_stream(g, o->product, o->factors[0], o->factors[1]);
+            n.items[i].stream = random_stream(g, o->product, o->factors);
     nest_emit(g, &n);
 }
 
@@ -244,6 +244,6 @@ group_work(struct gen *g, const struct node *n, const struct operands *o)
             ps += item_cost(&nest.items[i]) * each;
     const struct type *domain = gr.types[first->item];
     struct work work = nest_work(g, &nest);
-    work.ps = size_times(size_span(domain, 0, domain->rank), (struct size){ps, 0});
+    work.ps = size_times(size_span(domain, 0, domain->rank), size_fixed(ps));
     return work;
 }

@@ -14,6 +14,7 @@ struct kernel {
     LLVMValueRef function;
     LLVMTypeRef type;
     int64_t scratch;            /* bytes that it needs, for each part */
+    bool counted;               /* the call brings `columns` */
     bool parts;                 /* it can be cut up: */
     struct work work;
     struct kernel *next;
@@ -77,8 +78,9 @@ addresses(const struct node *n, int nout, const struct operands *o, LLVMValueRef
     for (int i = 0; i < n->nin; i++)
         if (o->in[i])
             out[count++] = o->in[i];
-    for (int i = 0; i < 2 && o->product; i++)
-        out[count++] = o->factors[i];
+    for (int i = 0; i < FACTORS; i++)
+        if (o->factors[i])
+            out[count++] = o->factors[i];
     return count;
 }
 
@@ -88,7 +90,7 @@ kernel_places(const struct graph *g)
     int most = 0;
     for (int i = 0; i < g->count; i++) {
         const struct node *n = g->nodes[i];
-        int places = n->nin + (n->op == OP_FUSED ? n->body->noutputs : 1) + 3;
+        int places = n->nin + (n->op == OP_FUSED ? n->body->noutputs : 1) + FACTORS + 2;
         most = places > most ? places : most;
     }
     return most;
@@ -105,12 +107,12 @@ given_operands(struct gen *g, const struct node *n, int nout, const struct opera
         mine.out[i] = o->out[i] ? *given++ : NULL;
     for (int i = 0; i < n->nin; i++)
         mine.in[i] = o->in[i] ? *given++ : NULL;
-    for (int i = 0; i < 2 && o->product; i++)
-        mine.factors[i] = *given++;
+    for (int i = 0; i < FACTORS; i++)
+        mine.factors[i] = o->factors[i] ? *given++ : NULL;
     return mine;
 }
 
-/* Place |i| of the memory in which a kernel finds its addresses, and behind them N. */
+/* Place |i| of the memory in which a kernel finds its addresses, and behind them N and columns. */
 static LLVMValueRef
 place(struct gen *g, LLVMValueRef memory, unsigned i)
 {
@@ -123,15 +125,15 @@ kernel_type(struct gen *g, const struct kernel *k, unsigned count)
 {
     if (k->parts)
         return LLVMFunctionType(g->nothing, (LLVMTypeRef[]){g->pointer, g->pointer, g->i64, g->i64}, 4, false);
-    LLVMTypeRef *types = ARENA_ARRAY(g->arena, LLVMTypeRef, count + 2);
+    LLVMTypeRef *types = ARENA_ARRAY(g->arena, LLVMTypeRef, count + 3);
     count += k->scratch != 0;
     for (unsigned i = 0; i < count; i++)
         types[i] = g->pointer;
-    types[count] = g->i64;
-    return LLVMFunctionType(g->nothing, types, count + 1, false);
+    types[count] = types[count + 1] = g->i64;
+    return LLVMFunctionType(g->nothing, types, count + 1 + k->counted, false);
 }
 
-/* The parameters of the function that was begun; sets g->rows. */
+/* The parameters of the function that was begun; sets g->rows and g->columns. */
 static struct operands
 parameters(struct gen *g, const struct kernel *k, const struct node *n, int nout, const struct operands *o, unsigned count)
 {
@@ -144,8 +146,11 @@ parameters(struct gen *g, const struct kernel *k, const struct node *n, int nout
         mine.begin = LLVMGetParam(k->function, 2);
         mine.end = LLVMGetParam(k->function, 3);
         g->rows = LLVMBuildLoad2(g->b, g->i64, place(g, memory, count), "");
+        g->columns = k->counted ? LLVMBuildLoad2(g->b, g->i64, place(g, memory, count + 1), "") : NULL;
     } else {
-        g->rows = LLVMGetParam(k->function, count + (k->scratch != 0));
+        count += k->scratch != 0;
+        g->rows = LLVMGetParam(k->function, count);
+        g->columns = k->counted ? LLVMGetParam(k->function, count + 1) : NULL;
     }
     return mine;
 }
@@ -160,7 +165,7 @@ is_tail(const struct operands *o)
 static void
 emit_kernel(struct gen *g, struct kernel *k, const struct node *n, int nout, const struct operands *o)
 {
-    LLVMValueRef *values = ARENA_ARRAY(g->arena, LLVMValueRef, nout + n->nin + 3);
+    LLVMValueRef *values = ARENA_ARRAY(g->arena, LLVMValueRef, nout + n->nin + FACTORS);
     unsigned count = addresses(n, nout, o, values);
     k->type = kernel_type(g, k, count);
     const struct node *named = is_tail(o) ? o->product : n;
@@ -203,8 +208,10 @@ find_kernel(struct gen *g, const struct node *n, const struct operands *o, uint6
 }
 
 static struct kernel *
-kernel_for(struct gen *g, const struct node *n, int nout, const struct operands *o)
+kernel_for(struct gen *g, const struct shared *s, int nout)
 {
+    const struct node *n = s->node;
+    const struct operands *o = &s->operands;
     const struct node *product = o->product ? o->product : n;
     struct work work = work_of(g, n, o);
     bool parts = is_worth_threads(g, &work);
@@ -215,7 +222,8 @@ kernel_for(struct gen *g, const struct node *n, int nout, const struct operands 
     if (k)
         return k;
     k = ARENA_NEW(g->arena, struct kernel);
-    *k = (struct kernel){.node = n, .product = o->product, .at = o->at, .read = read, .parts = parts, .work = work};
+    *k = (struct kernel){.node = n, .product = o->product, .at = o->at, .read = read, .counted = s->counted,
+                         .parts = parts, .work = work};
     k->scratch = product->op == OP_MATMUL ? matmul_scratch(g, product) : 0;
     k->next = g->functions;
     emit_kernel(g, k, n, nout, o);
@@ -244,6 +252,8 @@ call_in_parts(struct gen *g, const struct kernel *k, const LLVMValueRef *args, u
     for (unsigned i = 0; i < count; i++)
         LLVMBuildStore(g->b, args[i], place(g, g->places, i));
     LLVMBuildStore(g->b, g->rows, place(g, g->places, count));
+    if (k->counted)
+        LLVMBuildStore(g->b, g->columns, place(g, g->places, count + 1));
     LLVMValueRef operands[] = {g->kernels, k->function, g->places, whole(g, k->scratch), size_value(g, k->work.count),
                                whole(g, k->work.unit), size_value(g, k->work.ps)};
     LLVMValueRef done = call_runtime(g, "code_parts", 7, operands);
@@ -254,8 +264,11 @@ call_in_parts(struct gen *g, const struct kernel *k, const LLVMValueRef *args, u
 void
 call_kernel(struct gen *g, const struct node *n, int nout, const struct operands *o)
 {
-    struct kernel *k = kernel_for(g, n, nout, o);
-    LLVMValueRef *args = ARENA_ARRAY(g->arena, LLVMValueRef, nout + n->nin + 5);
+    struct shared s = share_node(g, n, o);
+    g->columns = s.counted ? size_value(g, s.columns) : NULL;
+    g->likely_columns = likely(g, s.columns);
+    struct kernel *k = kernel_for(g, &s, nout);
+    LLVMValueRef *args = ARENA_ARRAY(g->arena, LLVMValueRef, nout + n->nin + FACTORS + 3);
     unsigned count = addresses(n, nout, o, args);
     if (k->parts) {
         call_in_parts(g, k, args, count);
@@ -264,5 +277,7 @@ call_kernel(struct gen *g, const struct node *n, int nout, const struct operands
     if (k->scratch)
         args[count++] = scratch_memory(g, k->scratch);
     args[count++] = g->rows;
+    if (k->counted)
+        args[count++] = g->columns;
     LLVMBuildCall2(g->b, k->type, k->function, args, count, "");
 }

@@ -258,7 +258,7 @@ operation_of(struct gen *g, const struct node *n)
 {
     const struct type *a = &n->in[0]->type, *b = &n->in[1]->type;
     struct operation o = {.ta = n->attr && n->attr->matmul.transpose_a, .tb = n->attr && n->attr->matmul.transpose_b};
-    struct size one = {1, 0}, columns_a = size_of_dim(a->dim[a->rank - 1]), columns_b = size_of_dim(b->dim[b->rank - 1]);
+    struct size one = {.factor = 1}, columns_a = size_of_dim(a->dim[a->rank - 1]), columns_b = size_of_dim(b->dim[b->rank - 1]);
     struct product *p = &o.product;
     o.batched = b->rank > 2;
     o.batch = o.batched ? size_span(a, 0, a->rank - 2) : one;
@@ -300,7 +300,7 @@ emit_turned(struct product *p)
 {
     struct gen *g = p->g;
     struct product at = *p;
-    struct size one = {1, 0};
+    struct size one = {.factor = 1};
     if (size_is(p->m, 1)) {
         emit_lanes(p);
         return;
@@ -438,7 +438,7 @@ matmul_work(struct gen *g, const struct node *n, const struct node *tail)
         work.unit = o.cut == CUT_ROWS ? tile_rows(p) : lane_unit(&o);
     }
     work.ps = size_times(size_times(o.batch, p->k), size_times(p->m, p->n));
-    work.ps.factor = (int64_t)(likely_ps(&o) / (double)likely(g, (struct size){1, work.ps.power}));
+    work.ps.factor = (int64_t)(likely_ps(&o) / (double)likely(g, (struct size){.factor = 1, .power = work.ps.power}));
     return work;
 }
 
@@ -487,7 +487,7 @@ emit_matmul(struct gen *g, const struct node *n, const struct operands *in)
     if (is_empty(&o))
         return;
     if (p->k.factor == 0) {
-        struct size bytes = size_times(size_span(&n->type, 0, n->type.rank), (struct size){(int64_t)elem_size(p->elem), 0});
+        struct size bytes = size_times(size_span(&n->type, 0, n->type.rank), size_fixed((int64_t)elem_size(p->elem)));
         zero_bytes(g, p->c, size_value(g, bytes));
         return;
     }

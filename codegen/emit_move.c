@@ -36,7 +36,7 @@ shift(struct gen *g, struct array *a, int rank, const int64_t *start)
 static LLVMValueRef
 bytes_of(struct gen *g, const struct type *t, int from)
 {
-    return size_value(g, size_times(size_span(t, from, t->rank), (struct size){(int64_t)elem_size((enum elem)t->elem), 0}));
+    return size_value(g, size_times(size_span(t, from, t->rank), size_fixed((int64_t)elem_size((enum elem)t->elem))));
 }
 
 void

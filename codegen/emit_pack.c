@@ -98,7 +98,7 @@ fill_panel(struct product *p, const struct piece *q, LLVMValueRef count)
 {
     struct gen *g = p->g;
     LLVMValueRef from = moved(p, moved(p, p->y, q->lane, p->y_lane), p->first, p->y_k);
-    struct size width = {p->lanes * p->vectors, 0};
+    struct size width = {.factor = p->lanes * p->vectors};
     if (!size_is(p->y_lane, 1)) {
         transpose(g, p->elem, from, size_value(g, p->y_lane), p->panel, whole(g, width.factor), count, p->length);
         return;

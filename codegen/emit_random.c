@@ -25,15 +25,16 @@ high_half(struct gen *g, LLVMValueRef v, int lanes)
 }
 
 struct stream *
-random_stream(struct gen *g, const struct node *n, LLVMValueRef seed, LLVMValueRef step)
+random_stream(struct gen *g, const struct node *n, const LLVMValueRef from[3])
 {
     static const int64_t bumps[2] = {0x9E3779B9, 0xBB67AE85};
     struct stream *s = ARENA_NEW(g->arena, struct stream);
-    LLVMValueRef key = LLVMBuildMul(g->b, load(g, ELEM_I64, seed, 1, NULL), whole(g, (int64_t)UINT64_C(0x9E3779B97F4A7C15)), "");
-    key = LLVMBuildXor(g->b, key, whole(g, (int64_t)n->attr->stream.stream), "");
+    LLVMValueRef key = LLVMBuildMul(g->b, load(g, ELEM_I64, from[0], 1, NULL), whole(g, (int64_t)UINT64_C(0x9E3779B97F4A7C15)), "");
+    LLVMValueRef which = from[2] ? load(g, ELEM_I64, from[2], 1, NULL) : whole(g, (int64_t)n->attr->stream.stream);
+    key = LLVMBuildXor(g->b, key, which, "");
     LLVMValueRef half[2] = {low_half(g, key, 1), high_half(g, key, 1)};
     s->keys = LLVMBuildAlloca(g->b, LLVMArrayType2(g->i64, 2 * ROUNDS), "keys");
-    s->step = load(g, ELEM_I64, step, 1, NULL);
+    s->step = load(g, ELEM_I64, from[1], 1, NULL);
     for (int i = 0; i < 2 * ROUNDS; i++) {
         LLVMValueRef k = LLVMBuildAdd(g->b, half[i % 2], whole(g, i / 2 * bumps[i % 2]), "");
         store(g, ELEM_I64, element(g, s->keys, ELEM_I64, whole(g, i)), k, 1, NULL);
@@ -169,12 +170,12 @@ void
 emit_uniform(struct gen *g, const struct node *n, const struct operands *o)
 {
     struct item items[1] = {{.op = (enum op)n->op, .node = n, .elem = ELEM_F32, .array = 1}};
-    struct array arrays[2] = {{.base = o->out[0], .elem = ELEM_F32, .stride = {{1, 0}}},
-                              {.is_index = true, .elem = ELEM_F32, .stride = {{1, 0}}}};
+    struct array arrays[2] = {{.base = o->out[0], .elem = ELEM_F32, .stride = {{.factor = 1}}},
+                              {.is_index = true, .elem = ELEM_F32, .stride = {{.factor = 1}}}};
     struct result results[1] = {{.item = 0, .array = 0, .reduce = OP_COUNT}};
     struct nest nest = {.rank = 1, .items = items, .nitems = 1, .arrays = arrays, .narrays = 2, .results = results,
                         .nresults = 1};
     nest.dim[0] = size_span(&n->type, 0, n->type.rank);
-    items[0].stream = random_stream(g, n, o->in[0], o->in[1]);
+    items[0].stream = random_stream(g, n, (LLVMValueRef[]){o->in[0], o->in[1], NULL});
     nest_emit(g, &nest);
 }

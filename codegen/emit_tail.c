@@ -25,7 +25,7 @@ two_strides(const struct array *a, const struct type *domain, struct size *row, 
 {
     int last = domain->rank - 1;
     *column = a->stride[last];
-    *row = last ? a->stride[last - 1] : (struct size){0, 0};
+    *row = last ? a->stride[last - 1] : (struct size){0};
     for (int i = last - 2; i >= 0; i--)
         if (!size_equal(a->stride[i], size_times(a->stride[i + 1], size_of_dim(domain->dim[i + 1]))))
             return false;

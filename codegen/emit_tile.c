@@ -11,7 +11,7 @@ y_address(struct product *p, const struct piece *q, LLVMValueRef k, int v)
     struct gen *g = p->g;
     LLVMValueRef row;
     if (p->panel) {
-        row = moved(p, p->panel, k, (struct size){p->lanes * p->vectors, 0});
+        row = moved(p, p->panel, k, size_fixed(p->lanes * p->vectors));
     } else {
         LLVMValueRef at = LLVMBuildNSWAdd(g->b, p->first, k, "");
         row = moved(p, moved(p, p->y, q->lane, p->y_lane), at, p->y_k);

@@ -11,13 +11,13 @@
 void
 array_dense(struct array *a, const struct type *t, const struct type *shape)
 {
-    struct size stride = {1, 0};
+    struct size stride = {.factor = 1};
     int missing = shape->rank - t->rank;
     for (int i = 0; i < shape->rank; i++)
-        a->stride[i] = (struct size){0, 0};
+        a->stride[i] = (struct size){0};
     for (int i = t->rank - 1; i >= 0; i--) {
         bool repeated = t->dim[i] == 1 && shape->dim[i + missing] != 1;
-        a->stride[i + missing] = repeated ? (struct size){0, 0} : stride;
+        a->stride[i + missing] = repeated ? (struct size){0} : stride;
         stride = size_times(stride, size_of_dim(t->dim[i]));
     }
 }
@@ -108,7 +108,7 @@ loop_stride(const struct nest *n, const struct array *a, int loop)
 static struct size
 lane_size(const struct nest *n)
 {
-    struct size size = {1, 0};
+    struct size size = {.factor = 1};
     for (int i = 0; i < n->rank; i++)
         if (n->kind[i] == AXIS_LANE)
             size = size_times(size, n->dim[i]);

@@ -474,6 +474,49 @@ Test(codegen, equal_nodes_share_a_kernel)
     teardown(&f);
 }
 
+/* How many kernels the graph |text| has. */
+static int
+count_kernels(struct fixture *f, const char *text)
+{
+    struct graph *g = planned(f, text, 1, ROWS_MOST, true);
+    char *ir = f->gen.text(g, &(struct code_options){0}, false, &f->arena, &f->diag);
+    int count = 0;
+    cr_assert(ir);
+    for (char *p = ir; (p = strstr(p, "define internal ")); p++)
+        count++;
+    return count;
+}
+
+/* All elements, a multiple of 16 of them and others; columns of several numbers of registers; streams. */
+Test(codegen, sizes_share_a_kernel)
+{
+    static const char elements[] =
+        "graph g(x: f32[20,32], y: f32[7], z: f32[N,5], u: f32[N,48], lr: f32[]) {\n"
+        "  %1 = mul x, lr : f32[20,32]\n  %2 = mul y, lr : f32[7]\n  %3 = mul z, lr : f32[N,5]\n"
+        "  %4 = mul u, lr : f32[N,48]\n  return %1 \"a\", %2 \"b\", %3 \"c\", %4 \"d\"\n}\n";
+    static const char columns[] =
+        "graph g(x: f32[N,64], y: f32[N,192], a: f32[64], b: f32[192], c: f32[N,1]) {\n"
+        "  %1 = add x, a : f32[N,64]\n  %2 = mul %1, c : f32[N,64]\n  %3 = mean %2 {axis=[0]} : f32[64]\n"
+        "  %4 = add y, b : f32[N,192]\n  %5 = mul %4, c : f32[N,192]\n  %6 = mean %5 {axis=[0]} : f32[192]\n"
+        "  %7 = sum %2 {axis=[1]} : f32[N]\n  %8 = sum %5 {axis=[1]} : f32[N]\n"
+        "  return %2 \"a\", %3 \"b\", %5 \"c\", %6 \"d\", %7 \"e\", %8 \"f\"\n}\n";
+    static const char streams[] =
+        "graph g(x: f32[N,64], y: f32[N,128], a: f32[64], b: f32[128], seed: i64[], step: i64[]) {\n"
+        "  %1 = random_uniform seed, step {stream=0x5, from=0, to=1} : f32[N,64]\n  %2 = le 0.5, %1 : bool[N,64]\n"
+        "  %3 = mul x, a : f32[N,64]\n  %4 = where %2, %3, 0 : f32[N,64]\n"
+        "  %5 = random_uniform seed, step {stream=0x6, from=0, to=1} : f32[N,128]\n  %6 = le 0.5, %5 : bool[N,128]\n"
+        "  %7 = mul y, b : f32[N,128]\n  %8 = where %6, %7, 0 : f32[N,128]\n  return %4 \"a\", %8 \"b\"\n}\n";
+    struct fixture f;
+    setup(&f);
+    check(elements);
+    check(columns);
+    check(streams);
+    cr_assert_eq(count_kernels(&f, elements), 2, "multiples of 16, and others");
+    cr_assert_eq(count_kernels(&f, columns), 3, "with the sums of rows, which are of one number of columns");
+    cr_assert_eq(count_kernels(&f, streams), 1);
+    teardown(&f);
+}
+
 /* A process that may not make memory executable: PR_SET_MDWE of Linux 6.3, as SELinux and noexec mounts deny it. */
 Test(codegen, denied_pages)
 {
