@@ -3,58 +3,68 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A radix sort by 11, 11 and 10 bits of the key, which keeps the order of equals. What is sorted: the row in the upper half, its key in the lower. */
-enum { PASSES = 3, RADIX_BITS = 11, RADIX = 1 << RADIX_BITS };
-
-struct digits {
-    uint32_t at[PASSES][RADIX]; /* where the next row with these bits goes */
-};
-
-static uint32_t
-digit(uint32_t key, int pass)
-{
-    return key >> pass * RADIX_BITS & (RADIX - 1);
-}
-
-/* The keys, counted by their digits on the way. */
+/* The keys of rows |from| to |from| + |count|, at most BLOCK, from a multiple of 4 on. */
+enum { BLOCK = 256 };
 static void
-make_keys(struct digits *d, int64_t seed, int64_t epoch, int64_t rows, int64_t *keyed)
+make_keys(int64_t seed, int64_t epoch, int64_t from, int64_t count, uint32_t *out)
 {
     uint64_t k = SHUFFLE_STREAM ^ (uint64_t)seed * 0x9E3779B97F4A7C15u;
-    uint32_t key[2] = {(uint32_t)k, (uint32_t)(k >> 32)}, words[256];
-    for (int64_t i = 0; i < rows; i += 256) {
-        int64_t count = rows - i < 256 ? rows - i : 256;
-        isa_host()->philox(key, epoch, (uint64_t)i / 4, (count + 3) / 4, words);
-        for (int64_t j = 0; j < count; j++) {
-            keyed[i + j] = (int64_t)((uint64_t)(i + j) << 32 | words[j]);
-            for (int p = 0; p < PASSES; p++)
-                d->at[p][digit(words[j], p)]++;
-        }
-    }
-    for (int p = 0; p < PASSES; p++)
-        for (uint32_t i = 0, sum = 0; i < RADIX; i++) {
-            uint32_t count = d->at[p][i];
-            d->at[p][i] = sum;
-            sum += count;
-        }
+    uint32_t key[2] = {(uint32_t)k, (uint32_t)(k >> 32)};
+    isa_host()->philox(key, epoch, (uint64_t)from / 4, (count + 3) / 4, out);
 }
 
+static int64_t
+block_at(int64_t i, int64_t rows)
+{
+    return rows - i < BLOCK ? rows - i : BLOCK;
+}
+
+/* Puts each row where those with the first bits of its key begin: as many places as rows, or up to twice as many. */
+static void
+deal(int64_t seed, int64_t epoch, int64_t rows, uint32_t *start, uint64_t *out)
+{
+    uint32_t key[BLOCK], sum = 0;
+    int shift = 32 - (rows > 1 ? 64 - __builtin_clzll((uint64_t)rows - 1) : 0);
+    int64_t places = INT64_C(1) << (32 - shift);
+    memset(start, 0, sizeof *start * (size_t)places);
+    for (int64_t i = 0; i < rows; i += BLOCK) {
+        make_keys(seed, epoch, i, block_at(i, rows), key);
+        for (int64_t k = 0; k < block_at(i, rows); k++)
+            start[(uint64_t)key[k] >> shift]++;
+    }
+    for (int64_t i = 0; i < places; i++) {
+        uint32_t count = start[i];
+        start[i] = sum;
+        sum += count;
+    }
+    for (int64_t i = 0; i < rows; i += BLOCK) {
+        make_keys(seed, epoch, i, block_at(i, rows), key);
+        for (int64_t k = 0; k < block_at(i, rows); k++)
+            out[start[(uint64_t)key[k] >> shift]++] = (uint64_t)key[k] << 32 | (uint64_t)(i + k);
+    }
+}
+
+/* Dealt by their first bits the rows are almost in order: what is left is a neighbour here and there. */
 bool
 shuffle_order(int64_t seed, int64_t epoch, int64_t rows, int64_t *scratch, int64_t *out_order)
 {
-    struct digits d = {0};
-    int64_t *a = scratch ? scratch : rows <= UINT32_MAX ? malloc(sizeof *a * (size_t)(rows + 1)) : NULL, *b = out_order;
-    if (!a || rows > UINT32_MAX)
+    void *start = scratch ? scratch : rows <= UINT32_MAX ? malloc(sizeof *scratch * (size_t)(rows + 1)) : NULL;
+    uint64_t *out = (uint64_t *)out_order;
+    if (!start || rows > UINT32_MAX)
         return false;
-    make_keys(&d, seed, epoch, rows, a);
+    deal(seed, epoch, rows, start, out);
+    for (int64_t i = 1; i < rows; i++) {
+        uint64_t x = out[i - 1], y = out[i], less = x < y ? x : y;
+        int64_t k = i - 1;
+        out[i] = x < y ? y : x; /* without a jump, for it is one half of all pairs of a place */
+        for (; k > 0 && out[k - 1] > less; k--)
+            out[k] = out[k - 1];
+        out[k] = less;
+    }
     for (int64_t i = 0; i < rows; i++)
-        b[d.at[0][digit((uint32_t)a[i], 0)]++] = a[i];
-    for (int64_t i = 0; i < rows; i++)
-        a[d.at[1][digit((uint32_t)b[i], 1)]++] = b[i];
-    for (int64_t i = 0; i < rows; i++)
-        b[d.at[2][digit((uint32_t)a[i], 2)]++] = (int64_t)((uint64_t)a[i] >> 32);
+        out[i] = (uint32_t)out[i];
     if (!scratch)
-        free(a);
+        free(start);
     return true;
 }
 
