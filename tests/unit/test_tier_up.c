@@ -135,6 +135,10 @@ Test(tier_up, bench)
             const cJSON *n = cJSON_GetObjectItem(m, keys[k]);
             cr_expect(cJSON_IsNumber(n) && n->valuedouble > 0, "%s of %s", keys[k], modes[i]);
         }
+        const cJSON *parts = cJSON_GetObjectItem(m, "parts_us"), *part;
+        double sum = 0, step = cJSON_GetObjectItem(m, "step_us")->valuedouble;
+        cJSON_ArrayForEach(part, parts) sum += cJSON_IsNumber(part) ? part->valuedouble : 0;
+        cr_expect(sum > 0.999 * step, "the parts of %s are %g of %g", modes[i], sum, step); /* dispatch is the rest, and no less than 0 */
         const cJSON *fused = cJSON_GetObjectItem(m, "kernels"), *plain = cJSON_GetObjectItem(m, "kernels_unfused");
         cr_expect(i == 0 ? fused->valuedouble == plain->valuedouble : fused->valuedouble < plain->valuedouble);
     }
