@@ -376,21 +376,21 @@ lane_unit(const struct operation *o)
     return o->way == WAY_COLUMN ? COLUMN_ROWS : o->product.lanes * o->product.vectors;
 }
 
-/* Sums over the rows, and what has all lanes of c in memory, are cut into lanes only. Else the cut decides what each part
- * reads all of: Y (and has to copy it, if that is done) or X, which partly lie in the cache of another processor. */
+/* Sums over the rows, and what has all lanes of c in memory, are cut into lanes only. Rows are better where both divide as
+ * well: parts of the lanes have parts of each row of Y and c, of which the processors' prefetchers bring more than they use,
+ * out of each other's caches. A panel is copied by each part of the rows. */
 static enum cut
 choose_cut(const struct operation *o, bool sums)
 {
-    const double READ = 40, COPY = 60; /* a row of Y or a lane of X, against a multiplication and addition */
+    const double COPY = 60; /* of a column of a panel, against its product with a row */
     const struct product *p = &o->product;
     double m = (double)likely(p->g, p->m), n = (double)likely(p->g, p->n);
     if (o->batched)
         return CUT_PRODUCTS;
     if (o->way != WAY_TILES || sums)
         return CUT_LANES;
-    double rows = busiest(m / (double)tile_rows(p)) + (p->scratch ? READ + COPY : READ) / m;
-    double lanes = busiest(n / (double)lane_unit(o)) + READ / n;
-    return rows <= lanes ? CUT_ROWS : CUT_LANES;
+    double rows = busiest(m / (double)tile_rows(p)) + (p->scratch ? COPY / m : 0);
+    return rows <= busiest(n / (double)lane_unit(o)) ? CUT_ROWS : CUT_LANES;
 }
 
 /* The part from |begin| to |end|; NULL: all. */
