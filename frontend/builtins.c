@@ -419,6 +419,7 @@ static const struct builtin builtins[] = {
      OP_RANDOM_TRUNCATED_NORMAL, false},
     {"random_keep", {"shape", "rate"}, 2, builtin_keep, OP_RANDOM_UNIFORM, false},
     {"logits_of", {"p"}, 1, builtin_logits_of, OP_COUNT, false},
+    {"squares", {"g"}, 1, builtin_squares, OP_COUNT, false}, {"sizes", {"g"}, 1, builtin_sizes, OP_COUNT, false},
     {"has_logits", {"p"}, 1, builtin_has_logits, OP_COUNT, false},
     {"size_of", {"x"}, 1, builtin_size_of, OP_COUNT, false},
     {"inverse", {"x", "fitted"}, 2, builtin_inverse, OP_COUNT, false},

@@ -41,7 +41,7 @@ builtin_fn builtin_shape_of, builtin_rank, builtin_axes_of, builtin_count, built
 builtin_fn builtin_f32, builtin_f64, builtin_i32, builtin_i64, builtin_u8, builtin_bool; /* casts */
 
 /* builtins_random.c */
-builtin_fn builtin_random, builtin_keep, builtin_logits_of, builtin_has_logits, builtin_size_of;
+builtin_fn builtin_random, builtin_keep, builtin_logits_of, builtin_has_logits, builtin_size_of, builtin_squares, builtin_sizes;
 
 /* builtins_data.c */
 builtin_fn builtin_inverse;

@@ -143,6 +143,38 @@ builtin_has_logits(const struct call *x)
     return value_number(number_of_bool(has));
 }
 
+/* The input |name| of an optimiser's template that stands beside the gradient |g|; NULL: g is no gradient, or has no such input. */
+static struct node *
+beside_gradient(const struct call *x, const struct node *g, const char *name)
+{
+    const struct graph *graph = x->c->graph;
+    bool gradient = x->c->purpose == FOR_OPTIMIZER && g->op == OP_INPUT;
+    for (int i = 0; gradient && i < graph->ninputs; i++)
+        if (graph->inputs[i] == g && !strcmp(g->attr->name.name, "g"))
+            for (int k = i + 1; k < graph->ninputs; k++)
+                if (!strcmp(graph->inputs[k]->attr->name.name, name))
+                    return graph->inputs[k];
+    return NULL;
+}
+
+/* g * g; of the gradient of a table whose rows were gathered, the sum of the squares of the rows. */
+struct value
+builtin_squares(const struct call *x)
+{
+    struct node *g = argument_tensor(x, 0), *in[] = {g, g};
+    struct node *given = g ? beside_gradient(x, g, "squares") : NULL;
+    return !g ? value_error() : given ? value_tensor(given) : call_node(x, OP_MUL, 2, in, NULL, &g->type);
+}
+
+/* |g|; of the gradient of a table whose rows were gathered, the sum of the rows without their signs. */
+struct value
+builtin_sizes(const struct call *x)
+{
+    struct node *g = argument_tensor(x, 0);
+    struct node *given = g ? beside_gradient(x, g, "sizes") : NULL;
+    return !g ? value_error() : given ? value_tensor(given) : call_node(x, OP_ABS, 1, &g, NULL, &g->type);
+}
+
 /* How many numbers a tensor has: known, or a number of the running program. */
 struct value
 builtin_size_of(const struct call *x)

@@ -89,8 +89,9 @@ static void
 run_clip(const struct section *s)
 {
     static const char *const names[] = {"norm", "global_norm", "value"};
-    double *const to[] = {&s->t->clip_norm, &s->t->clip_global_norm, &s->t->clip_value};
+    double *const to[] = {&s->t->clip_norm[CLIP_OWN], &s->t->clip_norm[CLIP_ALL], &s->t->clip_value};
     s->c->frame->word = "clip";
+    s->t->clip_place = s->statement->place;
     for (int i = 0; i < s->statement->nargs; i++) {
         const struct ast_arg *a = &s->statement->args[i];
         int k = 0;
@@ -281,6 +282,8 @@ type_optimizer(struct checker *c, const struct closure *f, const struct type *ty
     struct type number = type_scalar(ELEM_I64);
     c->step = graph_input(t->update, "step", &number);
     c->epoch = graph_input(t->update, "epoch", &number);
+    graph_input(t->update, "squares", type);
+    graph_input(t->update, "sizes", type);
     struct argument *args = ARENA_ARRAY(c->arena, struct argument, f->nargs + 2);
     args[0] = (struct argument){.value = value_tensor(p), .place = at};
     args[1] = (struct argument){.value = value_tensor(g), .place = at};
@@ -309,6 +312,57 @@ type_optimizer(struct checker *c, const struct closure *f, const struct type *ty
         }
     drop_unused(t->update);
     return t;
+}
+
+/* The prelude's function |name| of |args| is the output of |graph|, whose inputs they are. */
+static bool
+type_function(struct checker *c, struct graph *graph, const char *name, const struct argument *args, int nargs, const struct type *type)
+{
+    const struct definition *def = definition_find(c, source_name(c->sources, name, strlen(name)));
+    int errors = c->diag->errors;
+    struct saved s = begin_graph(c, graph, FOR_OPTIMIZER);
+    struct value v = def->kind == AST_FUNCTION ? call_definition(c, def, args, nargs, NULL, args[0].place) : value_error();
+    end_graph(c, &s);
+    if (v.kind == VALUE_TENSOR && type_equal(&v.node->type, type)) {
+        graph_output(graph, name, v.node);
+        drop_unused(graph);
+        return true;
+    }
+    if (c->diag->errors == errors)
+        report(c, CLIP_RESULT, args[0].place, name);
+    return false;
+}
+
+/* What clips gradients of |t|'s type. */
+static bool
+type_clip(struct checker *c, const struct train_settings *s, struct optimizer_template *t)
+{
+    struct type number = type_scalar((enum elem)t->type.elem);
+    t->length = graph_new(c->arena, "length_squared");
+    struct argument g = {.value = value_tensor(graph_input(t->length, "g", &t->type)), .place = s->clip_place};
+    graph_input(t->length, "squares", &t->type);
+    bool ok = type_function(c, t->length, "length_squared", &g, 1, &number);
+    for (int k = 0; ok && k < CLIPS; k++) {
+        if (!(s->clip_norm[k] > 0))
+            continue;
+        t->factor[k] = graph_new(c->arena, "clip_factor");
+        struct argument args[] = {
+            {.value = value_tensor(graph_input(t->factor[k], "norm", &number)), .place = s->clip_place},
+            {.value = value_number((struct number){.real = s->clip_norm[k]}), .place = s->clip_place},
+        };
+        ok = type_function(c, t->factor[k], "clip_factor", args, 2, &number);
+    }
+    return ok;
+}
+
+static void
+type_clips(struct checker *c, const struct train_settings *s)
+{
+    const struct model *m = &c->x->model;
+    bool clips = s->clip_norm[CLIP_OWN] > 0 || s->clip_norm[CLIP_ALL] > 0 || s->clip_value > 0;
+    for (int i = 0; clips && m->optimizers && i < m->nlayer_vars; i++)
+        if (m->optimizers[i] && !m->optimizers[i]->length && !type_clip(c, s, m->optimizers[i]))
+            return;
 }
 
 static void
@@ -443,6 +497,7 @@ check_train(struct checker *c, const struct ast *section)
         if (set)
             run_statement(c, t, set);
     }
+    type_clips(c, t);
     if (!t->eval_batch)
         t->eval_batch = c->x->facts.valid_batch == VALID_BATCH_WHOLE ? INT32_MAX : t->batch;
 }

@@ -110,28 +110,64 @@ lower_init(const struct model *m, struct graph *g)
         graph_output(g, m->module->vars[i].name, values[i]);
 }
 
+/* A gradient, and where an optimiser or a norm may ask for them, the sums of squares and of absolute values of what it was summed from. */
+struct gradient {
+    struct node *sum, *squares, *sizes;
+};
+
+static bool
+is_gathered(const struct node *n)
+{
+    return n->op == OP_SCATTER_ADD || (n->op == OP_ADD && is_gathered(n->in[0]) && is_gathered(n->in[1]));
+}
+
+/* Scatters |values| squared, or without their signs. */
+static struct node *
+apart(struct graph *g, struct node *n, bool squares)
+{
+    if (n->op == OP_ADD && is_gathered(n))
+        return graph_add2(g, OP_ADD, apart(g, n->in[0], squares), apart(g, n->in[1], squares));
+    bool gathered = n->op == OP_SCATTER_ADD;
+    struct node *each = gathered ? n->in[1] : n, *in[] = {gathered ? n->in[0] : NULL, NULL};
+    in[1] = squares ? graph_add2(g, OP_MUL, each, each) : graph_add1(g, OP_ABS, each);
+    return gathered ? graph_add(g, OP_SCATTER_ADD, 2, in, NULL, &n->type) : in[1];
+}
+
+static bool
+is_read(const struct graph *template, int input)
+{
+    const struct node *n = template->inputs[input];
+    for (int i = 0; i < template->count; i++)
+        for (int k = 0; k < template->nodes[i]->nin; k++)
+            if (template->nodes[i]->in[k] == n)
+                return true;
+    return false;
+}
+
 /* Updates of one weight: p, g, step, epoch and the states go in, the new ones come out. */
 static struct node *
-update_weight(const struct model *m, struct graph *g, int var, struct node *gradient_node, struct node *step,
+update_weight(const struct model *m, struct graph *g, int var, const struct gradient *gradient, struct node *step,
               struct node *epoch, struct node **vars)
 {
     const struct optimizer_template *t = m->optimizers[var];
-    struct node **in = ARENA_ARRAY(g->arena, struct node *, 4 + t->nstates);
-    in[0] = vars[var];
-    in[1] = gradient_node;
-    in[2] = step;
-    in[3] = epoch;
+    struct node **in = ARENA_ARRAY(g->arena, struct node *, IN_STATES + t->nstates);
+    in[IN_P] = vars[var];
+    in[IN_G] = gradient->sum;
+    in[IN_STEP] = step;
+    in[IN_EPOCH] = epoch;
+    in[IN_SQUARES] = gradient->squares;
+    in[IN_SIZES] = gradient->sizes;
     for (int i = 0; i < t->nstates; i++) {
         int k = m->first_state[var] + i;
-        in[4 + i] = vars[k] = graph_var(g, m->module->vars[k].name, k, &m->module->vars[k].type);
+        in[IN_STATES + i] = vars[k] = graph_var(g, m->module->vars[k].name, k, &m->module->vars[k].type);
     }
     struct node **map = template_copy(g, t->update, NULL, in, NULL, g->arena);
     for (int i = 0; i <= t->nstates; i++)
-        graph_add2(g, OP_UPDATE, i ? in[3 + i] : in[0], map[t->update->outputs[i].node->id]);
+        graph_add2(g, OP_UPDATE, i ? in[IN_STATES - 1 + i] : in[IN_P], map[t->update->outputs[i].node->id]);
     return t->has_rate ? map[t->update->outputs[t->nstates + 1].node->id] : NULL;
 }
 
-/* -- clipping (conventions.md, section 2: Keras' clipnorm, global_clipnorm, clipvalue) ------------- */
+/* -- clipping: values here, norms by the prelude's length_squared and clip_factor ------------------ */
 
 static struct node *
 clip_value(struct graph *g, struct node *x, double limit)
@@ -140,40 +176,68 @@ clip_value(struct graph *g, struct node *x, double limit)
     return graph_add2(g, OP_MAX, graph_add2(g, OP_MIN, x, graph_number(g, e, limit)), graph_number(g, e, -limit));
 }
 
+/* Where the convention keeps what a gradient was summed from apart, each for itself. */
 static struct node *
-square_sum(struct graph *g, struct node *x)
+clip_values(struct graph *g, struct node *n, double limit, bool each)
 {
-    struct node *square = graph_add2(g, OP_MUL, x, x);
-    return x->type.rank ? graph_reduce(g, OP_SUM, square, (1u << x->type.rank) - 1, false) : square;
+    if (!each || !is_gathered(n))
+        return clip_value(g, n, limit);
+    if (n->op == OP_ADD)
+        return graph_add2(g, OP_ADD, clip_values(g, n->in[0], limit, true), clip_values(g, n->in[1], limit, true));
+    return graph_add(g, OP_SCATTER_ADD, 2, (struct node *[]){n->in[0], clip_value(g, n->in[1], limit)}, NULL, &n->type);
 }
 
-/* x * limit / max(norm, limit) */
 static struct node *
-clip_norm(struct graph *g, struct node *x, struct node *squares, double limit)
+apply(struct graph *g, const struct graph *template, struct node *const *in)
 {
-    struct node *c = graph_number(g, (enum elem)x->type.elem, limit);
-    struct node *norm = graph_cast(g, graph_add1(g, OP_SQRT, squares), (enum elem)x->type.elem);
-    return graph_add2(g, OP_DIV, graph_add2(g, OP_MUL, x, c), graph_add2(g, OP_MAX, norm, c));
+    return template_copy(g, template, NULL, in, NULL, g->arena)[template->outputs[0].node->id];
+}
+
+static struct node *
+length_squared(struct graph *g, const struct optimizer_template *t, const struct gradient *gradient)
+{
+    return apply(g, t->length, (struct node *[]){[IN_LENGTH_G] = gradient->sum, [IN_LENGTH_SQUARES] = gradient->squares});
 }
 
 static void
-clip(const struct train_settings *t, struct graph *g, int n, struct node **grads)
+clip_norm(struct graph *g, const struct graph *factor, struct node *squares, struct gradient *x)
+{
+    struct node *norm = graph_cast(g, graph_add1(g, OP_SQRT, squares), (enum elem)x->sum->type.elem);
+    *x = (struct gradient){.sum = graph_add2(g, OP_MUL, x->sum, apply(g, factor, &norm))};
+}
+
+/* What the template of a weight reads of its gradient. */
+static void
+add_parts(struct graph *g, const struct optimizer_template *t, struct gradient *x)
+{
+    if (!x->sum)
+        return;
+    if (!x->squares && (is_read(t->update, IN_SQUARES) || (t->length && is_read(t->length, IN_LENGTH_SQUARES))))
+        x->squares = apart(g, x->sum, true);
+    if (!x->sizes && is_read(t->update, IN_SIZES))
+        x->sizes = apart(g, x->sum, false);
+}
+
+/* The gradients of the variables |var|, clipped as |t| says; gradients[i].sum: NULL where there is none. */
+static void
+clip(const struct model *m, const struct train_settings *t, struct graph *g, int n, const int *var, struct gradient *gradients)
 {
     struct node *total = NULL;
-    for (int i = 0; t->clip_global_norm > 0 && i < n; i++)
-        if (grads[i]) {
-            struct node *s = square_sum(g, grads[i]);
+    for (int i = 0; t->clip_norm[CLIP_ALL] > 0 && i < n; i++)
+        if (gradients[i].sum) {
+            struct node *s = length_squared(g, m->optimizers[var[i]], &gradients[i]);
             total = total ? graph_add2(g, OP_ADD, total, graph_cast(g, s, (enum elem)total->type.elem)) : s;
         }
     for (int i = 0; i < n; i++) {
-        if (!grads[i])
-            continue;
-        if (total)
-            grads[i] = clip_norm(g, grads[i], total, t->clip_global_norm);
-        if (t->clip_norm > 0)
-            grads[i] = clip_norm(g, grads[i], square_sum(g, grads[i]), t->clip_norm);
-        if (t->clip_value > 0)
-            grads[i] = clip_value(g, grads[i], t->clip_value);
+        struct gradient *x = &gradients[i];
+        const struct optimizer_template *o = m->optimizers[var[i]];
+        if (x->sum && total)
+            clip_norm(g, o->factor[CLIP_ALL], total, x);
+        add_parts(g, o, x);
+        if (x->sum && t->clip_norm[CLIP_OWN] > 0)
+            clip_norm(g, o->factor[CLIP_OWN], length_squared(g, o, x), x);
+        if (x->sum && t->clip_value > 0)
+            *x = (struct gradient){.sum = clip_values(g, x->sum, t->clip_value, is_read(o->length, IN_LENGTH_SQUARES))};
     }
 }
 
@@ -186,16 +250,22 @@ lower_train(const struct model *m, const struct train_settings *t, struct graph 
     int *var = ARENA_ARRAY(g->arena, int, m->nlayer_vars + 1);
     struct node **weights = ARENA_ARRAY(g->arena, struct node *, m->nlayer_vars + 1),
         **grads = ARENA_ARRAY(g->arena, struct node *, m->nlayer_vars + 1);
+    struct gradient *gradients = ARENA_ARRAY(g->arena, struct gradient, m->nlayer_vars + 1);
     for (int i = 0; i < m->nlayer_vars; i++)
         if (m->optimizers && m->optimizers[i] && vars[i])
             var[n] = i, weights[n++] = vars[i];
     gradient(g, map[loss->node->id], n, weights, grads);
     g->place = m->optimizer_place;
     g->inner = (struct place){0};
-    clip(t, g, n, grads);
+    for (int i = 0; i < n; i++) {
+        gradients[i].sum = grads[i];
+        add_parts(g, m->optimizers[var[i]], &gradients[i]);
+    }
+    clip(m, t, g, n, var, gradients);
     struct node *rate = NULL, *step = g->inputs[m->ninputs], *epoch = g->inputs[m->ninputs + 1];
     for (int i = 0; i < n; i++) {
-        struct node *r = update_weight(m, g, var[i], grads[i], step, epoch, vars);
+        add_parts(g, m->optimizers[var[i]], &gradients[i]);
+        struct node *r = update_weight(m, g, var[i], &gradients[i], step, epoch, vars);
         rate = rate ? rate : r;
     }
     graph_output(g, loss->name, map[loss->node->id]);

@@ -11,8 +11,15 @@
 #include "runtime/streams/streams.h"
 #include "runtime/early_stop.h"
 
-/* The optimiser's definition typed for weights of one type. Inputs of the template: p, g, step, epoch, then the states;
- * outputs: the new p (named "p"), then the new states. */
+/* Whose norm `clip` limits: a weight's own gradient's, or that of all gradients together. */
+enum { CLIP_OWN, CLIP_ALL, CLIPS };
+
+/* Inputs of an optimiser's template; the states follow. SQUARES, SIZES: the sums of squares and of absolute values of what g was summed from, where g is
+ * the gradient of a table whose rows were gathered; else g * g and |g|. */
+enum { IN_P, IN_G, IN_STEP, IN_EPOCH, IN_SQUARES, IN_SIZES, IN_STATES };
+enum { IN_LENGTH_G, IN_LENGTH_SQUARES };
+
+/* The optimiser's definition typed for weights of one type. Outputs of the template: the new p (named "p"), then the new states. */
 struct optimizer_template {
     struct type type;
     struct graph *update;
@@ -21,6 +28,8 @@ struct optimizer_template {
     struct type *types;
     int nstates;
     bool has_rate;              /* the last output of `update` is the learning rate, "lr", f64 */
+    struct graph *length;       /* where train clips, the prelude's length_squared. Inputs: IN_LENGTH_... */
+    struct graph *factor[CLIPS]; /* the prelude's clip_factor, or NULL. Input: a norm */
 };
 
 /* A row of check's table. */
@@ -101,7 +110,8 @@ struct train_settings {
     const char *optimizer;      /* name of the definition */
     int64_t batch, eval_batch, epochs, seed;
     bool shuffle, drop_last, train_metrics;
-    double clip_norm, clip_global_norm, clip_value; /* 0: none */
+    double clip_norm[CLIPS], clip_value; /* 0: none */
+    struct place clip_place;
     struct early_stop early;    /* on: NULL if the file does not say */
     struct place stop_place;
     int64_t folds;              /* 0: none */

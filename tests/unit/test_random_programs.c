@@ -58,6 +58,7 @@ static const struct pattern patterns[] = {
         {"transpose(transpose(A) * 0.5)", '='},
     {"A @ (transpose(A) @ B) / N", '='}, {"reshape(reshape(A, [-1]), [N, D])", '='},
         {"gather(scatter_add(c, A, 5), c) * 0.1", '='},
+    {"squares(A) - sizes(B)", '='},
     {"relu(A)", '='}, {"leaky_relu(A, 0.1)", '='}, {"elu(A)", '='}, {"selu(A)", '='}, {"gelu(A)", '='},
         {"gelu(A, approximate = true)", '='},
     {"silu(A)", '='}, {"softplus(A)", '='}, {"softmax(A)", '='}, {"log_softmax(A, axis = 1) * 0.5", '='},
