@@ -120,6 +120,21 @@ Test(parity, optimizers_torch) { train_all("optimizers-torch", 24); }
 Test(parity, sine_keras) { train_as_framework("sine-keras", "sine", PARITY "init_sine_keras.safetensors", "", "--epochs 1", 200); }
 Test(parity, sine_torch) { train_as_framework("sine-torch", "sine", PARITY "init_sine_torch.safetensors", "", "--epochs 1", 200); }
 
+/* [N, 1] against [N]. */
+Test(parity, sine_torch_column) { train_as_framework("sine-torch-column", "sine", PARITY "init_sine_torch.safetensors", "", "--epochs 1", 200); }
+
+/* Batch norm and dropout; ten epochs of seven batches, the last one smaller. */
+Test(parity, bn_keras) { train_as_framework("bn-keras", "bn", PARITY "init_bn_keras.safetensors", "", "", 70); }
+Test(parity, bn_torch) { train_as_framework("bn-torch", "bn", PARITY "init_bn_torch.safetensors", "", "", 70); }
+
+/* One epoch on MNIST's test images, which are not kept here, nor the initial weights. */
+Test(parity, digits_keras, .timeout = 600)
+{
+    if (access(SHARED "data/mnist-t10k-images-idx3-ubyte.gz", R_OK) || access(SHARED "reference/digits-keras/init.safetensors", R_OK))
+        cr_skip_test("no " SHARED "data");
+    train_as_framework("digits-keras", "digits", SHARED "reference/digits-keras/init.safetensors", "--data " SHARED "data", "--epochs 1", 200);
+}
+
 /* Three epochs on MNIST's test images, which are not kept here, nor the initial weights. After 240 steps a row lies within 5e-6 of a kink of relu: losses
  * stay those of PyTorch only where the gradient of log_softmax is rounded as there. */
 Test(parity, digits_torch, .timeout = 600)
