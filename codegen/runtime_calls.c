@@ -1,4 +1,5 @@
 #include "codegen/runtime_calls.h"
+#include "runtime/isa.h"
 #include "runtime/kernel_impl.h"
 
 int32_t
@@ -75,4 +76,10 @@ code_parts(struct kernel_context *k, code_part_fn *fn, const void *context, int6
         return 0;
     threads_run(k->threads, threads_parts(k->threads, (double)ps / 1000, (count + unit - 1) / unit), run_part, &p);
     return 1;
+}
+
+void
+code_transpose(const float *from, int64_t from_row, float *to, int64_t to_row, int64_t rows, int64_t columns)
+{
+    isa_host()->transpose_f32(from, from_row, to, to_row, rows, columns);
 }

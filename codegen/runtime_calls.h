@@ -22,6 +22,8 @@ int32_t code_kernel(const struct code_node *n, int64_t rows, const void *a, cons
                     struct kernel_context *k);
 /* |bytes| of the context's scratch memory, aligned to 64; NULL if memory is short. */
 void *code_scratch(struct kernel_context *k, int64_t bytes);
+/* to[c * to_row + r] = from[r * from_row + c]; they do not overlap. */
+void code_transpose(const float *from, int64_t from_row, float *to, int64_t to_row, int64_t rows, int64_t columns);
 /* Places [begin, end) of a kernel's work, on operands whose addresses |context| holds, with scratch memory of its own. */
 typedef void code_part_fn(const void *context, void *scratch, int64_t begin, int64_t end);
 /* Runs |fn| on all |count| places, in the context's threads if it takes long enough: |ps| picoseconds. Parts begin at multiples of |unit|;

@@ -1,7 +1,7 @@
 #include "runtime/isa.h"
 
 #define VARIANT(v, condition)                                                                                                 \
-    {#v, rows_##v, casts_##v, reduces_##v, gemm_f32_##v, gemm_f64_##v, conv_f32_##v, conv_f64_##v, qr_##v,                    \
+    {#v, rows_##v, casts_##v, reduces_##v, gemm_f32_##v, gemm_f64_##v, conv_f32_##v, conv_f64_##v, transpose_f32_##v, qr_##v,                    \
      uniform_f32_##v, uniform_f64_##v, normal_f32_##v, normal_f64_##v, philox_##v},
 static const struct isa isas[] = {ISA_VARIANTS(VARIANT)};
 enum { ISAS = sizeof isas / sizeof *isas };

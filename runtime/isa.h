@@ -45,6 +45,8 @@ struct isa {
     /* The chains of a convolution: conv_run.h. */
     void (*conv_f32)(const struct conv_run *r, const float *x, const float *w, float *out);
     void (*conv_f64)(const struct conv_run *r, const double *x, const double *w, double *out);
+    /* to[c * to_row + r] = from[r * from_row + c]; they do not overlap. */
+    void (*transpose_f32)(const float *from, int64_t from_row, float *to, int64_t to_row, int64_t rows, int64_t columns);
     /* a [m, k] -> q [m, k], m >= k: the orthogonal factor (simd_qr.c). |a| is used up, |w| holds 3 k numbers. */
     void (*qr)(int64_t m, int64_t k, double *a, double *q, double *w);
     /* out[i] for i < count; |words| per element as in simd_random.c. */
@@ -86,6 +88,7 @@ const struct isa *isa_host(void);
     void gemm_f64_##v(const struct gemm_shape *s, const struct gemm_part *p, const double *a, const double *b, double *c, void *scratch); \
     void conv_f32_##v(const struct conv_run *r, const float *x, const float *w, float *out);                                   \
     void conv_f64_##v(const struct conv_run *r, const double *x, const double *w, double *out);                                \
+    void transpose_f32_##v(const float *from, int64_t from_row, float *to, int64_t to_row, int64_t rows, int64_t columns);     \
     void qr_##v(int64_t m, int64_t k, double *a, double *q, double *w);                                                        \
     void uniform_f32_##v(const uint32_t *words, float *out, int64_t count, float scale, float from);                           \
     void uniform_f64_##v(const uint32_t *words, double *out, int64_t count, double scale, double from);                        \

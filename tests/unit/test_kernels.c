@@ -296,3 +296,24 @@ Test(kernels, random_numbers)
     cr_assert_eq(block[3], 0x9b00dbd8u);
     end(&b);
 }
+
+/* Every size around a block's, with rows that lie apart; nothing beside the result is written. */
+Test(kernels, transposition)
+{
+    enum { MOST = 27, ROW = 31 };
+    float from[MOST * ROW], to[MOST * ROW];
+    for (int i = 0; i < MOST * ROW; i++)
+        from[i] = (float)i;
+    for (int v = 0; v < isa_count(); v++)
+        for (int size = 0; isa_get(v) && size < MOST * MOST; size++) {
+            int rows = size / MOST + 1, columns = size % MOST + 1;
+            for (int i = 0; i < MOST * ROW; i++)
+                to[i] = -1;
+            isa_get(v)->transpose_f32(from, ROW, to, ROW, rows, columns);
+            for (int i = 0; i < MOST * ROW; i++) {
+                int r = i % ROW, c = i / ROW;
+                cr_assert_eq(to[i], r < rows && c < columns ? from[r * ROW + c] : -1, "%s, %d x %d: [%d][%d]", isa_get(v)->name,
+                             rows, columns, c, r);
+            }
+        }
+}
