@@ -1,6 +1,8 @@
 /* Bad inputs that only the program as a whole shows: exit codes, no time and memory to speak of, no file made; and what is
  * refused in train only. The messages of single faults are in tests/golden/check and tests/golden/syntax. */
+#include "frontend/model.h"
 #include "tests/unit/run_program.h"
+#include <locale.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -173,17 +175,57 @@ Test(bad_programs, a_source_of_a_gigabyte)
     run_end(&r);
 }
 
-/* The decimal comma of a locale changes nothing. */
+/* A locale with a decimal comma, made here: no machine need have one. Returns false if it cannot be made. */
+static bool
+comma_locale(const struct run *r, char path[512])
+{
+    char command[1024];
+    snprintf(path, 512, "%s/comma", r->folder);
+    run_write(r, "comma.src", "LC_NUMERIC\ndecimal_point \"<U002C>\"\nthousands_sep \"<U002E>\"\ngrouping 3;3\nEND LC_NUMERIC\n");
+    snprintf(command, sizeof command, "cd %s && localedef -c -i comma.src ./comma >/dev/null 2>&1; test -f comma/LC_NUMERIC", r->folder);
+    return !system(command) && !setenv("LOCPATH", r->folder, 1) && setlocale(LC_ALL, "comma") && *localeconv()->decimal_point == ',';
+}
+
+/* Numbers of files, options and tables under such a locale, in the program and in a process that has set it. */
 Test(bad_programs, locale_with_a_decimal_comma)
 {
+    static const char text[] = "const half = 0.5\ndata {\n t = csv(\"t.csv\")\n train x = t.columns(0:4)\n}\n"
+        MODEL("h = dense(x, 2) * half * 1.25e-1\n loss mean(h * h)") TRAIN;
+    static const char command[] = "train m.nn --set train.optimizer='sgd(lr = 0.25)' --set half=0.75 --quiet --history h.csv --history-no-time";
+    char folder[512];
     struct run r;
     run_init(&r);
-    setenv("LC_ALL", "de_DE.UTF-8", 1);
-    expect(&r, DATA MODEL("h = dense(x, 2) * 0.5\n loss mean(h)") TRAIN,
-           "train m.nn --set train.optimizer='sgd(lr = 0.25)' --history h.csv", 0, NULL);
+    run_write(&r, "t.csv", "a,b,c,d\n0.5,1.5,-2.25,1e-1\n1000.125,0.1,0.2,.5\n");
+    expect(&r, text, command, 0, NULL);
+    char *wanted = run_file(&r, "h.csv");
+    cr_expect(run_last(wanted, "lr") == 0.25, "%s", wanted);
+    bool made = comma_locale(&r, folder);
+    setenv("LC_ALL", made ? "comma" : "de_DE.UTF-8", 1);
+    expect(&r, text, command, 0, NULL);
     char *table = run_file(&r, "h.csv");
-    cr_expect(run_last(table, "lr") == 0.25, "%s", table);
+    cr_expect_str_eq(table, wanted);
+    expect(&r, "model m {\n input x: f32[N, 4]\n output p = dropout(x, 1.5)\n}\n", "check m.nn", 1, "note: rate is 1.5");
+
+    struct arena arena;
+    struct diag diag;
+    struct sources sources;
+    char path[600];
+    arena_init(&arena, NULL);
+    diag_init(&diag, &arena);
+    sources_init(&sources, &arena);
+    snprintf(path, sizeof path, "%s/m.nn", r.folder);
+    run_write(&r, "m.nn", text);
+    const struct experiment *x = experiment_check(&arena, &sources, path, NULL, NULL, 0, &diag);
+    cr_assert(x && !diag.errors);
+    cr_expect_eq(x->consts[0].value.real, 0.5);
+    const char *lines = graph_text(x->model.eval, &arena, false);
+    cr_expect(strstr(lines, "0.125") && !strstr(lines, "0,125"), "%s", lines);
+    setlocale(LC_ALL, "C");
+    arena_free(&arena);
     free(table);
+    free(wanted);
+    snprintf(path, sizeof path, "rm -rf %s", folder);
+    cr_expect(!system(path));
     run_end(&r);
 }
 
