@@ -25,6 +25,13 @@ has_gap(const struct comparison *c, int m)
     return fabs(gap->mean) > (isnan(gap->half) ? 0 : gap->half);
 }
 
+/* In percent, and never -0. */
+static double
+percent(double share)
+{
+    return fabs(share) < 0.0005 ? 0 : 100 * share;
+}
+
 static const char *
 means_of(const struct comparison *c, const struct unit *u)
 {
@@ -125,12 +132,19 @@ print_row(const struct comparison *c, const struct unit *u, const int width[3], 
     else if (isnan(e->mean))
         printf("%12s\n", "-");
     else {
-        printf("%+12.4g %10.2g ", e->mean, e->half);
+        printf("%+12.4g ", e->mean);
+        if (c->runs > 1)
+            printf("%10.2g ", e->half);
+        else
+            printf("%10s ", "-");
         if (has_gap(c, m))
-            printf("%7.1f %% ", 100 * e->share + 0.); /* no -0 */
+            printf("%7.1f %% ", percent(e->share));
         else
             printf("%9s ", "-");
-        printf("%9.2g\n", e->p);
+        if (c->runs > 1)
+            printf("%9.2g\n", e->p);
+        else
+            printf("%9s\n", "-");
     }
 }
 
@@ -140,7 +154,9 @@ print_table(const struct comparison *c, int m)
     const struct effect *a = &c->sides[0][m], *b = &c->sides[1][m], *gap = &c->sides[2][m];
     double smaller = fmin(a->mean, b->mean);
     int width[3] = {width_of("difference", 0), width_of(c->name_a, 0), width_of(c->name_b, 0)};
-    printf("\n%s: %s %.6g, %s %.6g; gap %+.6g +- %.2g", c->measure_names[m], c->name_a, a->mean, c->name_b, b->mean, gap->mean, gap->half);
+    printf("\n%s: %s %.6g, %s %.6g; gap %+.6g", c->measure_names[m], c->name_a, a->mean, c->name_b, b->mean, gap->mean);
+    if (c->runs > 1)
+        printf(" +- %.2g", gap->half);
     printf(smaller > 0 ? " (%.0f %%)\n" : "\n", 100 * fabs(gap->mean) / smaller);
     for (int i = 0; i < c->nunits; i++) {
         width[0] = width_of(c->units[i].name, width[0]);
@@ -326,7 +342,7 @@ html_row(struct text *t, const struct comparison *c, const struct unit *u, int m
     }
     text_printf(t, "<td class=\"n\">%+.4g</td><td class=\"n\">&#177; %.2g</td><td>", e->mean, e->half);
     html_bar(t, e, largest);
-    text_printf(t, has_gap(c, m) ? "</td><td class=\"n\">%.1f %%</td>" : "</td><td class=\"n\">-</td>", 100 * e->share + 0.);
+    text_printf(t, has_gap(c, m) ? "</td><td class=\"n\">%.1f %%</td>" : "</td><td class=\"n\">-</td>", percent(e->share));
     text_printf(t, "<td class=\"n\">%.2g</td></tr>\n", e->p);
 }
 
