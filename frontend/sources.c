@@ -162,7 +162,7 @@ source_read(struct sources *s, const char *path, struct diag *diag)
     if (file || diag->errors > errors)
         return file;
     if (outer)
-        longjmp(*outer, 1);
+        arena_fail(s->arena);
     diag_subject(diag, OUT_OF_MEMORY, path);
     return 0;
 }

@@ -196,12 +196,15 @@ bool
 reader_run(struct reader *r, struct sources *s, int file, struct diag *diag, reader_body *body, void *context)
 {
     jmp_buf *outer = s->arena->oom;
+    struct arena_undo *undo = s->arena->undo;
     s->arena->oom = &r->no_memory;
+    s->arena->undo = NULL;
     bool ran = run(r, s, file, diag, body, context);
     lexer_end(r);
     s->arena->oom = outer;
+    s->arena->undo = undo;
     if (!ran && outer)
-        longjmp(*outer, 1);
+        arena_fail(s->arena);
     if (!ran)
         diag_report(diag, OUT_OF_MEMORY, ((struct place){.file = file, .line = 1, .column = 1, .length = 1}));
     return ran;

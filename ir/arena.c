@@ -18,12 +18,33 @@ arena_init(struct arena *a, jmp_buf *oom)
     *a = (struct arena){.oom = oom};
 }
 
-static void *
-fail(struct arena *a)
+void
+arena_guard(struct arena *a, struct arena_undo *undo, void (*run)(void *context), void *context)
 {
-    if (a->oom)
-        longjmp(*a->oom, 1);
-    return NULL;
+    *undo = (struct arena_undo){run, context, a->undo};
+    a->undo = undo;
+}
+
+void
+arena_keep(struct arena *a, const struct arena_undo *undo)
+{
+    struct arena_undo **at = &a->undo;
+    while (*at && *at != undo)
+        at = &(*at)->older;
+    if (*at)
+        *at = undo->older;
+}
+
+void *
+arena_fail(struct arena *a)
+{
+    if (!a->oom)
+        return NULL;
+    for (struct arena_undo *u; (u = a->undo);) {
+        a->undo = u->older;
+        u->run(u->context);
+    }
+    longjmp(*a->oom, 1);
 }
 
 static int
@@ -51,10 +72,10 @@ void *
 arena_alloc(struct arena *a, size_t size)
 {
     if (size > SIZE_MAX / 2)
-        return fail(a);
+        return arena_fail(a);
     size = (size + 15) & ~(size_t)15;
     if (size > (size_t)(a->end - a->at) && !add_block(a, size))
-        return fail(a);
+        return arena_fail(a);
     void *p = a->at;
     a->at += size;
     return memset(p, 0, size);

@@ -5,14 +5,27 @@
 #include <stddef.h>
 
 struct arena_block;
+/* What is given back before a failed allocation jumps away from those who hold it. */
+struct arena_undo {
+    void (*run)(void *context);
+    void *context;
+    struct arena_undo *older;
+};
 struct arena {
     struct arena_block *block; /* newest first */
     char *at, *end;            /* free part of the newest block */
     jmp_buf *oom;              /* where a failed allocation jumps to; without it the call returns NULL */
+    struct arena_undo *undo;   /* newest first */
 };
 
 /* An arena without memory; |oom| may be NULL. The jump buffer must outlive every allocation. */
 void arena_init(struct arena *a, jmp_buf *oom);
+/* From here to arena_keep, run(context) is called where an allocation jumps: whoever holds memory or files besides, while the arena may
+ * jump, is between the two. |undo| is the caller's. arena_keep of what is not there does nothing. */
+void arena_guard(struct arena *a, struct arena_undo *undo, void (*run)(void *context), void *context);
+void arena_keep(struct arena *a, const struct arena_undo *undo);
+/* What a failed allocation does: undoes and jumps; returns NULL without a jump buffer. */
+void *arena_fail(struct arena *a);
 /* |size| zeroed bytes, aligned to 16. Never NULL when the arena has a jump buffer. */
 void *arena_alloc(struct arena *a, size_t size);
 /* A copy of |count| bytes of |text| with a closing NUL. */

@@ -333,10 +333,24 @@ read_all(struct safetensors *s, int64_t size, struct diag *diag)
     return false;
 }
 
+static void
+undo(void *file)
+{
+    safetensors_close(file);
+}
+
+static void
+guard(struct safetensors *s, struct diag *diag)
+{
+    s->arena = diag->arena;
+    arena_guard(s->arena, &s->undo, undo, s);
+}
+
 bool
 safetensors_open(struct safetensors *s, const char *path, struct diag *diag)
 {
     *s = (struct safetensors){.path = path, .fd = -1};
+    guard(s, diag);
     int64_t size;
     if (open_file(s, &size, diag))
         return read_all(s, size, diag);
@@ -348,12 +362,15 @@ bool
 safetensors_open_descriptor(struct safetensors *s, const char *path, int fd, int64_t size, struct diag *diag)
 {
     *s = (struct safetensors){.path = path, .fd = fd};
+    guard(s, diag);
     return read_all(s, size, diag);
 }
 
 void
 safetensors_close(struct safetensors *s)
 {
+    if (s->arena)
+        arena_keep(s->arena, &s->undo);
     if (s->fd >= 0)
         close(s->fd);
     free(s->header);

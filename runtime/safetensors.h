@@ -36,6 +36,8 @@ struct safetensors {
     int ntexts;
     struct safetensors_text *texts;    /* __metadata__, in the order of keys */
     void *tree;                 /* owner of the names and texts */
+    struct arena *arena;        /* that may jump while the file is open */
+    struct arena_undo undo;
 };
 
 /* Opens PATH and reads its header. Reports with the file's name (exit 1) and returns false if it cannot be read or is

@@ -512,6 +512,16 @@ clean_up(struct training *t)
     save_file_unlock(&t->lock);
 }
 
+/* What is left of it where memory was short even for a message: rows of the tables are kept as far as they go. */
+static void
+undo_training(void *training)
+{
+    struct training *t = training;
+    table_close(&t->history, t->diag);
+    table_close(&t->steps, t->diag);
+    clean_up(t);
+}
+
 /* Failures are reported where they are met; a program that fails without a word was short of memory. */
 static int
 failure(struct training *t, int errors_before)
@@ -529,8 +539,10 @@ train_run(const struct model_info *model, struct program *program, const struct 
     struct training t = {.info = *model, .program = program, .set = train, .valid_set = valid, .options = options,
                          .callbacks = callbacks ? callbacks : &no_callbacks, .diag = diag, .saved_step = -1, .loss = NAN};
     int errors = diag->errors;
+    struct arena_undo undo;
     unsigned before = float_enter();
     t.model = &t.info;
+    arena_guard(diag->arena, &undo, undo_training, &t);
     bool done = prepare(&t) && run_epochs(&t);
     /* Rows of steps before a failure are kept too. */
     bool closed = table_close(&t.history, diag);
@@ -543,6 +555,7 @@ train_run(const struct model_info *model, struct program *program, const struct 
         *out_result = (struct train_result){.epoch = t.at.epoch, .step = t.at.step, .loss = t.loss, .restored = restored,
                                             .stopped = stop_now(&options->early, &t.at),
                                             .best = t.at.best, .best_epoch = t.at.best_epoch};
+    arena_keep(diag->arena, &undo);
     clean_up(&t);
     return status;
 }

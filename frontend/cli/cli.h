@@ -27,7 +27,10 @@ struct session {
         struct tensor *inputs;      /* a tensor an input of the model; data is NULL where there is none */
         struct data_set_view view;
         bool exists;
-    } train, valid;
+    } train, valid, given;          /* given: by --input */
+    struct data_result *results;    /* while --input is read */
+    int nresults;
+    struct arena_undo undo;
     struct draws draws;             /* of a convention's streams */
     struct model_info info;         /* with the variables' tensors */
     int64_t seed;

@@ -29,6 +29,7 @@ struct eager {
     struct kernel_context kernels;
     struct graph *graph;
     struct arena *arena;        /* lives as long as this */
+    struct arena_undo undo;
     struct life *train_lives, *eval_lives; /* NULL: no such step was made yet */
     const struct life *lives;   /* of the present step; NULL: its values keep their memory */
     void *const *inputs;
@@ -117,9 +118,11 @@ pool_reset(struct pool *p)
 static void
 pool_free(struct pool *p)
 {
-    pool_reset(p);
+    for (int i = 0; i < p->nmore; i++)
+        free(p->more[i]);
     free(p->block);
     free(p->more);
+    *p = (struct pool){0};
 }
 
 static bool
@@ -259,25 +262,34 @@ eager_number(const struct node *n)
     return t->type.elem == ELEM_F32 ? *(const float *)t->data : t->type.elem == ELEM_F64 ? *(const double *)t->data : (double)*(const int64_t *)t->data;
 }
 
+void
+eager_free(struct eager *e)
+{
+    arena_keep(e->arena, &e->undo);
+    arena_free(&e->steps);
+    pool_free(&e->pool);
+    kernel_context_free(&e->kernels);
+    free(e->pending);
+    e->pending = NULL;
+    e->npending = e->pending_cap = 0;
+}
+
+static void
+undo_eager(void *self)
+{
+    eager_free(self);
+}
+
 struct eager *
 eager_new(const struct model *m, const struct train_settings *t, struct tensor *values, enum gemm gemm, struct arena *arena)
 {
     struct eager *e = ARENA_NEW(arena, struct eager);
     *e = (struct eager){.model = m, .train = t, .values = values, .rate = NAN, .arena = arena};
-    arena_init(&e->steps, arena->oom);
+    arena_guard(arena, &e->undo, undo_eager, e);
     e->kernels.gemm = gemm;
     e->shown = ARENA_ARRAY(arena, const struct tensor *, m->nvalues + 1);
     e->addresses = ARENA_ARRAY(arena, void *, m->ninputs + 3 + m->nstep_draws);
     return e;
-}
-
-void
-eager_free(struct eager *e)
-{
-    arena_free(&e->steps);
-    pool_free(&e->pool);
-    kernel_context_free(&e->kernels);
-    free(e->pending);
 }
 
 void
@@ -286,8 +298,8 @@ eager_threads(struct eager *e, struct threads *threads)
     e->kernels.threads = threads;
 }
 
-struct graph *
-eager_begin(struct eager *e, void *const *inputs, int64_t rows)
+static struct graph *
+begin_step(struct eager *e, void *const *inputs, int64_t rows)
 {
     arena_reset(&e->steps);
     pool_reset(&e->pool);
@@ -312,12 +324,56 @@ end_step(struct eager *e)
     return !e->failed;
 }
 
-bool
-eager_end(struct eager *e, struct diag *diag)
+/* The nodes of |lives|, NULL: of any other graph. Where memory is short for the nodes themselves, the run fails as where it is for their
+ * values. */
+static bool
+run(struct eager *e, void *const *inputs, int64_t rows, struct life *lives, eager_build *build, void *context)
 {
-    if (!end_step(e))
-        diag_report(diag, OUT_OF_MEMORY, (struct place){0});
-    return !e->failed;
+    jmp_buf oom;
+    if (setjmp(oom))
+        e->failed = true;
+    else {
+        e->steps.oom = &oom;
+        struct graph *g = begin_step(e, inputs, rows);
+        e->lives = lives;
+        build(context, g);
+    }
+    e->steps.oom = NULL;
+    return end_step(e);
+}
+
+bool
+eager_run(struct eager *e, void *const *inputs, int64_t rows, eager_build *build, void *context)
+{
+    return run(e, inputs, rows, NULL, build, context);
+}
+
+static void
+build_train(void *self, struct graph *g)
+{
+    const struct eager *e = self;
+    lower_train(e->model, e->train, g);
+    if (e->lowered && !e->failed)
+        e->lowered(e->lowered_context, g);
+}
+
+static void
+build_eval(void *self, struct graph *g)
+{
+    const struct eager *e = self;
+    lower_eval(e->model, e->outputs_only, g);
+}
+
+static void
+build_metrics(void *self, struct graph *g)
+{
+    lower_metrics(((const struct eager *)self)->model, g);
+}
+
+static void
+build_init(void *self, struct graph *g)
+{
+    lower_init(((const struct eager *)self)->model, g);
 }
 
 /* A step of a model, whose nodes are the same each time. */
@@ -325,19 +381,13 @@ static bool
 run_step(struct eager *e, void *const *inputs, const struct step_numbers *numbers, int64_t rows, bool train)
 {
     struct life **lives = train ? &e->train_lives : &e->eval_lives;
-    struct graph *g = eager_begin(e, program_inputs(e->model, inputs, numbers, e->addresses), rows);
     const bool shown = train && e->lowered; /* its values are looked at after the step */
-    e->lives = shown ? NULL : *lives;
-    if (train)
-        lower_train(e->model, e->train, g);
-    else
-        lower_eval(e->model, e->outputs_only, g);
-    e->has_rate = train && g->noutputs > 1;
-    if (shown)
-        e->lowered(e->lowered_context, g);
-    else if (!*lives && !e->failed)
-        *lives = lives_of(g, e->arena);
-    return end_step(e);
+    if (!run(e, program_inputs(e->model, inputs, numbers, e->addresses), rows, shown ? NULL : *lives, train ? build_train : build_eval, e))
+        return false;
+    e->has_rate = train && e->graph->noutputs > 1;
+    if (!shown && !*lives)
+        *lives = lives_of(e->graph, e->arena);
+    return true;
 }
 
 void
@@ -449,14 +499,11 @@ eager_metrics(void *self, const struct tensor *values, int64_t rows, double *out
         return false;
     for (int i = 0; i < m->metrics->ninputs; i++)
         inputs[i] = values[m->metric_value[i]].data;
-    struct graph *g = eager_begin(e, inputs, rows);
-    lower_metrics(m, g);
+    bool ran = run(e, inputs, rows, NULL, build_metrics, e);
     free(inputs);
-    if (!end_step(e))
-        return false;
-    for (int i = 0; i < g->noutputs; i++)
-        out_metrics[i] = eager_number(g->outputs[i].node);
-    return true;
+    for (int i = 0; ran && i < e->graph->noutputs; i++)
+        out_metrics[i] = eager_number(e->graph->outputs[i].node);
+    return ran;
 }
 
 bool
@@ -466,12 +513,11 @@ eager_initialize(struct eager *e, int64_t seed, void *const *draws, struct diag 
     inputs[0] = &seed;
     for (int i = 0; i < e->model->ninit_draws; i++)
         inputs[1 + i] = draws[i];
-    struct graph *g = eager_begin(e, inputs, 1);
-    lower_init(e->model, g);
-    if (e->failed) {
+    if (!run(e, inputs, 1, NULL, build_init, e)) {
         diag_report(diag, OUT_OF_MEMORY, (struct place){0});
         return false;
     }
+    const struct graph *g = e->graph;
     for (int i = 0; i < g->noutputs; i++) {
         const struct tensor *t = g->outputs[i].node->data;
         memcpy(e->values[i].data, t->data, (size_t)tensor_bytes(t));

@@ -101,6 +101,7 @@ struct judged {
     bool *from_rows;        /* by id: depends on an input of the model */
     bool *given;            /* is an output */
     bool *keep;
+    struct node **map;      /* by id: the copy that runs */
 };
 
 static void
@@ -147,12 +148,12 @@ need(struct judged *j, const struct node *loss)
 }
 
 static struct node *
-copy_node(struct graph *g, const struct node *n, struct node **map, struct arena *arena)
+copy_node(struct graph *g, const struct node *n, struct node **map)
 {
     if (node_is_number(n))
         return elem_is_float(n->type.elem) ? graph_number(g, (enum elem)n->type.elem, n->attr->value.real)
                                            : graph_whole(g, (enum elem)n->type.elem, n->attr->value.whole);
-    struct node **in = ARENA_ARRAY(arena, struct node *, n->nin + 1), *only = NULL;
+    struct node **in = ARENA_ARRAY(g->arena, struct node *, n->nin + 1), *only = NULL;
     int missing = 0;
     for (int k = 0; k < n->nin; k++) {
         in[k] = map[n->in[k]->id];
@@ -160,6 +161,20 @@ copy_node(struct graph *g, const struct node *n, struct node **map, struct arena
         only = in[k] ? in[k] : only;
     }
     return missing ? only : graph_add(g, (enum op)n->op, n->nin, in, n->attr, &n->type);
+}
+
+static void
+build_loss(void *judged, struct graph *g)
+{
+    const struct judged *j = judged;
+    const struct graph *t = j->t;
+    for (int i = 0; i < t->ninputs; i++)
+        j->map[t->inputs[i]->id] = graph_input(g, t->inputs[i]->attr->name.name, &t->inputs[i]->type);
+    for (int i = 0; i < j->model->noutputs; i++)
+        j->map[t->outputs[i].node->id] = graph_input(g, t->outputs[i].name, &t->outputs[i].node->type);
+    for (int i = 0; i < t->count; i++)
+        if (j->keep[i] && !j->map[i])
+            j->map[i] = copy_node(g, t->nodes[i], j->map);
 }
 
 /* Computes the loss of |values|, the outputs for all rows of |valid|; NaN if it does not come from them alone. */
@@ -178,22 +193,16 @@ loss_of(struct session *s, const struct set *valid, const struct tensor *values,
     struct step_numbers numbers = {.seed = s->seed};
     void **inputs = ARENA_ARRAY(s->arena, void *, t->ninputs + m->noutputs + 1);
     void **of_model = ARENA_ARRAY(s->arena, void *, m->ninputs + 1);
-    struct node **map = ARENA_ARRAY(s->arena, struct node *, t->count + 1);
+    j.map = ARENA_ARRAY(s->arena, struct node *, t->count + 1);
     set_rows_at(&s->info, &valid->view, 0, of_model);
     program_inputs(m, of_model, &numbers, inputs);
     for (int i = 0; i < m->noutputs; i++)
         inputs[t->ninputs + i] = values[i].data;
-    struct graph *g = eager_begin(e, inputs, valid->view.rows);
-    for (int i = 0; i < t->ninputs; i++)
-        map[t->inputs[i]->id] = graph_input(g, t->inputs[i]->attr->name.name, &t->inputs[i]->type);
-    for (int i = 0; i < m->noutputs; i++)
-        map[t->outputs[i].node->id] = graph_input(g, t->outputs[i].name, &t->outputs[i].node->type);
-    for (int i = 0; i < t->count; i++)
-        if (j.keep[i] && !map[i])
-            map[i] = copy_node(g, t->nodes[i], map, s->arena);
-    bool ok = eager_end(e, s->diag);
+    bool ok = eager_run(e, inputs, valid->view.rows, build_loss, &j);
     if (ok)
-        *out = eager_number(map[loss->id]);
+        *out = eager_number(j.map[loss->id]);
+    else
+        diag_report(s->diag, OUT_OF_MEMORY, (struct place){0});
     eager_free(e);
     return ok;
 }

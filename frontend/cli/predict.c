@@ -49,7 +49,7 @@ parse_outputs(const struct session *s, int *index, const char **path)
 }
 
 static bool
-choose_set(struct session *s, struct set *given, struct set **out)
+choose_set(struct session *s, struct set **out)
 {
     const struct options *o = &s->cli->options;
     if (o->raw && !o->weights) {
@@ -57,8 +57,8 @@ choose_set(struct session *s, struct set *given, struct set **out)
         return false;
     }
     if (o->input.count) {
-        *out = given;
-        return session_inputs(s, &o->input, given);
+        *out = &s->given;
+        return session_inputs(s, &o->input, &s->given);
     }
     if (o->raw) {
         diag_subject(s->diag, OPTION_NEEDS, "nnc", "--raw", "--input");
@@ -96,11 +96,9 @@ command_predict(struct cli *cli)
     if (session_open(&s, cli)) {
         int *index = ARENA_ARRAY(cli->arena, int, cli->options.output.count + 1);
         const char **path = ARENA_ARRAY(cli->arena, const char *, cli->options.output.count + 1);
-        struct set given = {0}, *set;
-        if (parse_outputs(&s, index, path) && choose_set(&s, &given, &set) && session_weights(&s))
+        struct set *set;
+        if (parse_outputs(&s, index, path) && choose_set(&s, &set) && session_weights(&s))
             write_outputs(&s, set, index, path);
-        for (int i = 0; given.inputs && i < s.info.ninputs; i++)
-            tensor_free(&given.inputs[i]);
     }
     session_close(&s);
     return (int)cli->diag->status;

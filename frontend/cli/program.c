@@ -35,6 +35,8 @@ struct static_program {
     struct eager *eager;        /* computes metrics */
     struct kernel_times *times; /* of machine code; NULL: nobody watches */
     bool has_rate;              /* output 1 of the training graph is the learning rate */
+    struct arena *arena;        /* that of this structure */
+    struct arena_undo undo;
     double rate;
     struct diag *diag;
 };
@@ -255,6 +257,7 @@ static void
 destroy(void *self)
 {
     struct static_program *p = self;
+    arena_keep(p->arena, &p->undo);
     if (p->waiting)
         end_waiting(p);
     machine_code_free(&p->code);
@@ -278,6 +281,8 @@ static_new(const struct model *m, const struct train_settings *t, struct tensor 
     struct static_program *p = ARENA_NEW(arena, struct static_program);
     *p = (struct static_program){.model = m, .train = t, .values = values, .options = *options, .rate = NAN, .diag = diag};
     *out = (struct program){p, train_step, eval_step, m->metrics ? metrics : NULL, NULL, destroy};
+    p->arena = arena;
+    arena_guard(arena, &p->undo, destroy, p);
     p->kernels.gemm = options->gemm;
     p->kernels.threads = options->threads;
     p->options.code.gemm = options->gemm;

@@ -49,11 +49,10 @@ struct eager *eager_new(const struct model *m, const struct train_settings *t, s
 void eager_free(struct eager *e);
 /* From now on large kernels are cut up for |threads|, which outlive |e|. */
 void eager_threads(struct eager *e, struct threads *threads);
-/* Begins a step and gives the empty graph, whose nodes run as they are added. Inputs are taken from |inputs| by their index. */
-struct graph *eager_begin(struct eager *e, void *const *inputs, int64_t rows);
-/* Ends it: the variables get their new values. Returns false (and reports once) if memory was short in it. The values of nodes live until the next
- * eager_begin. */
-bool eager_end(struct eager *e, struct diag *diag);
+/* Runs what |build| adds to the empty graph, node by node; then the variables get their new values. Inputs are taken from |inputs| by their
+ * index. Returns false, without a report, if memory was short. The values of nodes live until the next run. */
+typedef void eager_build(void *context, struct graph *g);
+bool eager_run(struct eager *e, void *const *inputs, int64_t rows, eager_build *build, void *context);
 /* The value of a node of the step. */
 const struct tensor *eager_value(const struct node *n);
 double eager_number(const struct node *n);

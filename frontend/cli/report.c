@@ -40,10 +40,17 @@ element(const struct tensor *t, int64_t i)
                                                                                                : ((const uint8_t *)t->data)[i];
 }
 
+static void
+undo_report(void *report)
+{
+    report_close(report);
+}
+
 bool
 report_open(struct report *r, struct session *s, bool several)
 {
     *r = (struct report){.s = s, .page = s->cli->options.report, .events_folder = s->cli->options.tensorboard, .several = several};
+    arena_guard(s->arena, &r->undo, undo_report, r);
     return !r->page || save_file_probe(r->page, 1 << 16, s->diag);
 }
 
@@ -194,11 +201,12 @@ static void
 plot_residuals(struct report *r, const struct tensor *p, const char *name, const struct tensor *y, const char *target)
 {
     int64_t all = tensor_count(p), each = all > POINTS_MAX ? (all + POINTS_MAX - 1) / POINTS_MAX : 1, n = 0;
-    double *v = calloc(2 * (size_t)(all / each + 1), sizeof *v), *w = v + all / each + 1;
+    double *v = calloc(2 * (size_t)(all / each + 1), sizeof *v);
     if (!v) {
         failed(r);
         return;
     }
+    double *w = v + all / each + 1;
     for (int64_t i = 0; i < all && n <= all / each; i += each) {
         v[n] = element(y, i);
         w[n++] = element(p, i);
@@ -476,6 +484,7 @@ report_write(struct report *r)
 void
 report_close(struct report *r)
 {
+    arena_keep(r->s->arena, &r->undo);
     for (int64_t i = 0; i < r->count; i++)
         free(r->epochs[i].value);
     for (int i = 0; r->before && i < r->s->info.nvars; i++)

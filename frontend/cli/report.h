@@ -18,6 +18,7 @@ struct report {
     struct text last;                   /* plots of what the last training predicts */
     bool resumed;                       /* the next epoch is the first after a resumption: the weights before it are unknown */
     bool failed;
+    struct arena_undo undo;
 };
 
 /* Looks whether what was asked for can be written. */

@@ -157,10 +157,11 @@ session_open(struct session *s, struct cli *cli)
     return session_open_mixed(s, cli, cli->options.operand, cli->options.follow, NULL);
 }
 
-bool
-session_open_mixed(struct session *s, struct cli *cli, const char *path, const char *follow, const struct mixture *mixture)
+/* The checked file, with the numbers of the command line. */
+static bool
+open_checked(struct session *s, const char *path, const char *follow, const struct mixture *mixture)
 {
-    *s = (struct session){.cli = cli, .arena = cli->arena, .diag = cli->diag};
+    struct cli *cli = s->cli;
     struct setting *settings;
     int nsettings;
     enum mode mode;
@@ -175,6 +176,23 @@ session_open_mixed(struct session *s, struct cli *cli, const char *path, const c
         s->x->train.epochs = cli->options.epochs;
     describe(s);
     return choose_seed(s);
+}
+
+static void
+undo_session(void *session)
+{
+    session_close(session);
+}
+
+bool
+session_open_mixed(struct session *s, struct cli *cli, const char *path, const char *follow, const struct mixture *mixture)
+{
+    *s = (struct session){.cli = cli, .arena = cli->arena, .diag = cli->diag};
+    arena_guard(s->arena, &s->undo, undo_session, s);
+    bool good = open_checked(s, path, follow, mixture);
+    if (!good)
+        session_close(s);
+    return good;
 }
 
 /* -- data ---------------------------------------------------------------------------------------------------------------------------- */
@@ -291,11 +309,20 @@ begin_input(struct session *s, const char *text, struct data_binding *b)
     return true;
 }
 
+static void
+free_results(struct session *s)
+{
+    for (int i = 0; i < s->nresults; i++)
+        data_free(&s->results[i]);
+    s->nresults = 0;
+}
+
 bool
 session_inputs(struct session *s, const struct texts *inputs, struct set *out)
 {
     struct data_set set = {.bindings = ARENA_ARRAY(s->arena, struct data_binding, inputs->count + 1)};
-    struct data_result *results = ARENA_ARRAY(s->arena, struct data_result, inputs->count + 1);
+    struct data_result *results = s->results = ARENA_ARRAY(s->arena, struct data_result, inputs->count + 1);
+    s->nresults = inputs->count;
     bool ok = true;
     for (int i = 0; i < inputs->count && ok; i++) {
         struct data_binding *b = &set.bindings[i];
@@ -309,8 +336,7 @@ session_inputs(struct session *s, const struct texts *inputs, struct set *out)
         set.rows = rows;
     }
     ok = ok && convert_set(s, &set, "--input", true, out);
-    for (int i = 0; i < inputs->count; i++)
-        data_free(&results[i]);
+    free_results(s);
     return ok;
 }
 
@@ -470,17 +496,24 @@ session_program(struct session *s, int64_t train_rows, int64_t eval_rows, bool o
 void
 session_close(struct session *s)
 {
+    if (s->arena)
+        arena_keep(s->arena, &s->undo);
     threads_free(s->threads);
     s->threads = NULL;
     if (s->data_ran)
         data_free(&s->data);
+    s->data_ran = false;
+    free_results(s);
     for (int i = 0; i < s->info.ninputs; i++) {
         if (s->train.inputs)
             tensor_free(&s->train.inputs[i]);
+        if (s->given.inputs)
+            tensor_free(&s->given.inputs[i]);
         if (s->valid.inputs)
             tensor_free(&s->valid.inputs[i]);
     }
     for (int i = 0; s->info.values && i < s->info.nvars; i++)
         tensor_free(&s->info.values[i]);
     draws_close(&s->draws);
+    s->draws = (struct draws){0};
 }

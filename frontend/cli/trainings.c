@@ -23,6 +23,7 @@ struct series {
     struct ensemble ensemble;   /* of the present fold */
     struct average *each, *together; /* loss, then metrics, of the trainings and of the ensembles */
     struct average last_loss;   /* of the training sets */
+    struct evaluation judged;   /* of the training that ended */
 };
 
 static void
@@ -261,17 +262,17 @@ train_one(struct series *r, int64_t run, int64_t fold)
                            &result, s->diag);
     if (status != STATUS_OK)
         return status;
-    struct evaluation e = {0};
+    struct evaluation *e = &r->judged;
     bool wanted = o.several || r->t->on_end;
     unsigned before = float_enter();
     print_stop(r, &result);
-    bool ok = !wanted || (evaluate(r, &result, &e) && (r->runs == 1 || !r->has_valid || ensemble_add(&r->ensemble, &s->info, &e, s->diag)));
+    bool ok = !wanted || (evaluate(r, &result, e) && (r->runs == 1 || !r->has_valid || ensemble_add(&r->ensemble, &s->info, e, s->diag)));
     float_leave(before);
     if (ok && o.several)
-        note(r, &e, run, fold, &result);
+        note(r, e, run, fold, &result);
     if (ok && r->t->on_end)
-        r->t->on_end(r->t->callbacks.context, run, fold, r->has_valid ? &e : NULL, &r->valid);
-    evaluation_free(&e);
+        r->t->on_end(r->t->callbacks.context, run, fold, r->has_valid ? e : NULL, &r->valid);
+    evaluation_free(e);
     return ok ? STATUS_OK : (int)s->diag->status;
 }
 
@@ -346,6 +347,21 @@ make_program(struct series *r)
     return session_program(r->s, o->batch < train ? o->batch : train, o->eval_batch < eval ? o->eval_batch : eval, false, &r->program);
 }
 
+static void
+undo_series(void *series)
+{
+    struct series *r = series;
+    ensemble_free(&r->ensemble);
+    evaluation_free(&r->judged);
+    if (r->fold_of_row) {
+        free_set(r, &r->train);
+        free_set(r, &r->valid);
+    }
+    free(r->fold_of_row);
+    if (r->program.destroy)
+        r->program.destroy(r->program.self);
+}
+
 int
 trainings_run(struct session *s, const struct trainings *t)
 {
@@ -355,17 +371,13 @@ trainings_run(struct session *s, const struct trainings *t)
                        .each = ARENA_ARRAY(s->arena, struct average, s->info.nmetrics + 1),
                        .together = ARENA_ARRAY(s->arena, struct average, s->info.nmetrics + 1)};
     int status = STATUS_INPUT;
+    struct arena_undo undo;
+    arena_guard(s->arena, &undo, undo_series, &r);
     if ((!settings->folds || deal(&r)) && make_program(&r))
         status = train_all(&r);
     else
         status = s->diag->status;
-    ensemble_free(&r.ensemble);
-    if (r.fold_of_row) {
-        free_set(&r, &r.train);
-        free_set(&r, &r.valid);
-    }
-    free(r.fold_of_row);
-    if (r.program.destroy)
-        r.program.destroy(r.program.self);
+    arena_keep(s->arena, &undo);
+    undo_series(&r);
     return status;
 }

@@ -40,6 +40,7 @@ struct csv {
     double *row;           /* the numbers of this row */
     struct cell *cells;    /* its texts; also the first row's */
     struct growing *texts; /* a column each */
+    struct growing name;   /* of the column that is being named */
     int blocks_room;
     double *block;         /* where the next row of numbers goes */
     int64_t block_left;    /* rows */
@@ -460,12 +461,11 @@ take_header(struct csv *r, int fields, bool names)
     r->ncolumns = t->ncolumns = fields;
     t->columns = ARENA_ARRAY(r->context->arena, struct data_column, fields);
     for (int i = 0; names && i < fields; i++) {
-        struct growing g = {0};
-        if (!store_text(r, &g, &r->cells[i]))
+        struct growing *g = &r->name;
+        g->size = g->rows = 0;
+        if (!store_text(r, g, &r->cells[i]))
             return false;
-        t->columns[i].name = arena_text(r->context->arena, g.bytes, (size_t)g.size - 1);
-        free(g.bytes);
-        free(g.start);
+        t->columns[i].name = arena_text(r->context->arena, g->bytes, (size_t)g->size - 1);
     }
     return true;
 }
@@ -623,11 +623,33 @@ finish(struct csv *r)
     return good;
 }
 
+static void
+release(void *csv)
+{
+    struct csv *r = csv;
+    source_close(&r->source);
+    for (int i = 0; r->texts && i < r->ncolumns; i++) {
+        free(r->texts[i].bytes);
+        free(r->texts[i].start);
+    }
+    free(r->texts);
+    free(r->name.bytes);
+    free(r->name.start);
+    free(r->lines);
+    free(r->row);
+    free(r->cells);
+    free(r->is_text);
+    free(r->becomes_text);
+    free(r->buffer);
+}
+
 bool
 csv_read(struct data_context *c, const char *path, const struct csv_format *format, struct data_table *out)
 {
     struct csv r = {.context = c, .format = format, .path = path, .table = out, .room = BUFFER};
     *out = (struct data_table){.file = path, .decimal = format->decimal};
+    struct arena_undo undo;
+    arena_guard(c->arena, &undo, release, &r);
     r.buffer = malloc(BUFFER + 1);
     bool good = r.buffer ? read_file(&r) : out_of_memory(&r);
     if (good && r.again) { /* columns that turned out to be text */
@@ -639,16 +661,7 @@ csv_read(struct data_context *c, const char *path, const struct csv_format *form
         }
     }
     good = good && finish(&r);
-    for (int i = 0; r.texts && i < r.ncolumns; i++) {
-        free(r.texts[i].bytes);
-        free(r.texts[i].start);
-    }
-    free(r.texts);
-    free(r.lines);
-    free(r.row);
-    free(r.cells);
-    free(r.is_text);
-    free(r.becomes_text);
-    free(r.buffer);
+    arena_keep(c->arena, &undo);
+    release(&r);
     return good;
 }

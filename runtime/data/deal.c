@@ -181,9 +181,10 @@ descending(const void *a, const void *b)
 static bool
 add_draws(const double *remainder, double value, int64_t n, int64_t *left, struct numpy_random *r, int64_t *out_draws)
 {
-    int64_t *equal = malloc((size_t)(n + 1) * 2 * sizeof *equal), *order = equal + n + 1, count = 0;
+    int64_t *equal = malloc((size_t)(n + 1) * 2 * sizeof *equal), count = 0;
     if (!equal)
         return false;
+    int64_t *order = equal + n + 1;
     for (int64_t k = 0; k < n; k++)
         if (remainder[k] == value)
             equal[count++] = k;
@@ -200,10 +201,11 @@ add_draws(const double *remainder, double value, int64_t n, int64_t *left, struc
 static bool
 share(const int64_t *size, int64_t n, int64_t draws, struct numpy_random *r, int64_t *out_draws)
 {
-    double *remainder = malloc((size_t)(n + 1) * 2 * sizeof *remainder), *sorted = remainder + n + 1;
+    double *remainder = malloc((size_t)(n + 1) * 2 * sizeof *remainder);
     int64_t total = 0, left = draws;
     if (!remainder)
         return false;
+    double *sorted = remainder + n + 1;
     for (int64_t k = 0; k < n; k++)
         total += size[k];
     for (int64_t k = 0; k < n; k++) {

@@ -22,17 +22,25 @@ compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static void
+add_many(void *last, struct graph *g)
+{
+    struct type type = {.elem = ELEM_F32, .rank = 1, .dim = {1}};
+    struct node *x = graph_input(g, "x", &type), *n = x;
+    for (int i = 0; i < OPS; i++)
+        n = graph_add2(g, OP_ADD, n, x);
+    *(struct node **)last = n;
+}
+
 static float
 eager_steps(struct eager *e, float *input)
 {
     void *inputs[1] = {input};
-    struct type type = {.elem = ELEM_F32, .rank = 1, .dim = {1}};
     float sum = 0;
     for (int s = 0; s < STEPS; s++) {
-        struct graph *g = eager_begin(e, inputs, 1);
-        struct node *x = graph_input(g, "x", &type), *n = x;
-        for (int i = 0; i < OPS; i++)
-            n = graph_add2(g, OP_ADD, n, x);
+        struct node *n;
+        if (!eager_run(e, inputs, 1, add_many, &n))
+            abort();
         sum += *(const float *)eager_value(n)->data;
     }
     return sum;
