@@ -19,13 +19,6 @@ arena_init(struct arena *a, jmp_buf *oom)
 }
 
 void
-arena_guard(struct arena *a, struct arena_undo *undo, void (*run)(void *context), void *context)
-{
-    *undo = (struct arena_undo){run, context, a->undo};
-    a->undo = undo;
-}
-
-void
 arena_keep(struct arena *a, const struct arena_undo *undo)
 {
     struct arena_undo **at = &a->undo;
@@ -33,6 +26,14 @@ arena_keep(struct arena *a, const struct arena_undo *undo)
         at = &(*at)->older;
     if (*at)
         *at = undo->older;
+}
+
+void
+arena_guard(struct arena *a, struct arena_undo *undo, void (*run)(void *context), void *context)
+{
+    arena_keep(a, undo); /* it may be there already */
+    *undo = (struct arena_undo){run, context, a->undo};
+    a->undo = undo;
 }
 
 void *

@@ -48,6 +48,7 @@ share_variables(struct worker *w)
     const struct model_info *from = &w->s->info;
     struct model_info *to = &w->judged.info;
     bool all = true;
+    arena_keep(w->judged.arena, &w->judged.undo); /* its variables are the training's, which gives them back */
     to->values = w->trained = ARENA_ARRAY(w->s->arena, struct tensor, to->nvars + 1);
     for (int i = 0; i < to->nvars; i++) {
         for (int k = 0; k < from->nvars && !to->values[i].data; k++)

@@ -58,6 +58,7 @@ main(int argc, char **argv)
     cli.diag = &diag;
     sources_init(&cli.sources, &arena);
     int status = run(&cli, argc, argv);
+    arena.undo = NULL; /* what the command has left to the process's end */
     fflush(stdout);
     render_diag(&diag, &cli.sources, stderr, use_color(&cli.options, STDERR_FILENO));
     if (diag.errors && status < (int)diag.status)
