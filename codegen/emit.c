@@ -210,7 +210,7 @@ static void
 find_products(struct gen *g)
 {
     const struct graph *graph = g->graph;
-    const struct node **tails = find_tails(graph);
+    const struct node **tails = find_tails(graph, g->arena);
     g->tail = ARENA_ARRAY(g->arena, const struct node *, graph->count + 1);
     g->product = ARENA_ARRAY(g->arena, const struct node *, graph->count + 1);
     for (int i = 0; i < graph->count; i++) {

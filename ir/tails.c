@@ -14,10 +14,10 @@ domain_of(const struct node *n)
 }
 
 const struct node **
-find_tails(const struct graph *g)
+find_tails(const struct graph *g, struct arena *a)
 {
-    int *uses = ARENA_ARRAY(g->arena, int, g->count + 1);
-    const struct node **user = ARENA_ARRAY(g->arena, const struct node *, g->count + 1);
+    int *uses = ARENA_ARRAY(a, int, g->count + 1);
+    const struct node **user = ARENA_ARRAY(a, const struct node *, g->count + 1);
     for (int i = 0; i < g->count; i++)
         for (int k = 0; k < g->nodes[i]->nin; k++) {
             uses[g->nodes[i]->in[k]->id]++;

@@ -212,7 +212,7 @@ static void
 find_last_readers(struct plan *p)
 {
     struct graph *g = p->g;
-    const struct node **tails = find_tails(g);
+    const struct node **tails = find_tails(g, g->arena);
     p->last = ARENA_ARRAY(g->arena, int, g->count + 1);
     for (int i = 0; i < g->count; i++)
         p->last[i] = is_leaf(g->nodes[i]) ? -1 : writer(g->nodes[i])->id;

@@ -56,7 +56,7 @@ find_units(struct schedule *s)
     struct graph *g = s->g;
     struct arena *a = g->arena;
     s->unit = ARENA_ARRAY(a, int, 2 * g->count + 1);
-    s->tails = find_tails(g);
+    s->tails = find_tails(g, g->arena);
     for (int i = 0; i < g->count; i++)
         if (!s->tails[i])
             s->unit[i] = is_follower(g->nodes[i]) ? s->unit[g->nodes[i]->in[0]->id] : s->count++;

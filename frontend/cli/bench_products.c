@@ -75,7 +75,7 @@ count_values(const struct graph *g, int64_t rows)
 static void
 count_tails(struct bench_mode *m, struct graph *g, int64_t rows)
 {
-    const struct node **tails = find_tails(g);
+    const struct node **tails = find_tails(g, g->arena);
     for (int i = 0; i < g->count; i++)
         if (tails[i]) {
             m->kernels--;
