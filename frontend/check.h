@@ -237,7 +237,7 @@ void run_metric(struct checker *c, const struct ast *s);
 
 /* -- names and their paths (check_binding.c) ------------------------------------------------------- */
 
-struct binding *bind(struct checker *c, const char *name, struct value v, struct place at);
+struct binding *bind_name(struct checker *c, const char *name, struct value v, struct place at);
 struct binding *find_binding(struct frame *f, const char *name);
 /* Lengthens the path by a binding's element and returns the old length, for path_restore. */
 int path_push(struct checker *c, const char *element);

@@ -17,7 +17,7 @@ find_binding(struct frame *f, const char *name)
 }
 
 struct binding *
-bind(struct checker *c, const char *name, struct value v, struct place at)
+bind_name(struct checker *c, const char *name, struct value v, struct place at)
 {
     struct frame *f = c->frame;
     const struct binding *old = find_binding(f, name);

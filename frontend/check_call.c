@@ -55,7 +55,7 @@ match_dim(struct checker *c, const struct ast *pattern, int64_t dim)
 {
     if (pattern->kind == AST_NAME && !find_binding(c->frame, pattern->text) && pattern->text[0] >= 'A' &&
         pattern->text[0] <= 'Z') {
-        bind(c, pattern->text, value_dim(dim), pattern->place);
+        bind_name(c, pattern->text, value_dim(dim), pattern->place);
         return true;
     }
     struct value v = evaluate(c, pattern);
@@ -145,7 +145,7 @@ bind_parameter(struct checker *c, const struct ast_arg *p, struct value v, struc
             return false;
         }
     }
-    bind(c, p->name, v, p->place);
+    bind_name(c, p->name, v, p->place);
     return true;
 }
 

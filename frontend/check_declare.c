@@ -52,16 +52,16 @@ run_input(struct checker *c, const struct ast *s)
         }
         struct value list = {.kind = VALUE_LIST, .items = dims, .nitems = t->nargs};
         if (!ok || !value_shape(c, &list, e, true, &type, t->args[0].place)) {
-            bind(c, a->name, value_error(), a->place);
+            bind_name(c, a->name, value_error(), a->place);
             continue;
         }
         struct model *m = &c->x->model;
         const char *rows = t->args[0].value->text;
         if (!find_binding(c->frame, rows))
-            bind(c, rows, value_dim(DIM_N), t->args[0].value->place);
+            bind_name(c, rows, value_dim(DIM_N), t->args[0].value->place);
         c->graph->place = a->place;
         struct node *n = graph_input(c->graph, a->name, &type);
-        bind(c, a->name, value_tensor(n), a->place);
+        bind_name(c, a->name, value_tensor(n), a->place);
         if (elem_is_float(e) && !c->frame->has_elem) { /* that of the weights and constants of the model's own text */
             c->frame->elem = e;
             c->frame->has_elem = true;
@@ -99,7 +99,7 @@ run_output(struct checker *c, const struct ast *s)
         declared_once(c, c->outputs, c->output_places, c->noutputs, name, a->place);
         struct value v = a->name ? evaluate_bound(c, a->name, a->value) : evaluate(c, a->value);
         if (a->name)
-            bind(c, a->name, v, a->place);
+            bind_name(c, a->name, v, a->place);
         struct node *n = v.kind == VALUE_ERROR ? NULL : value_any(c, &v, ELEM_F32, a->place);
         if (!n)
             continue;
@@ -154,7 +154,7 @@ scalar(struct checker *c, const struct ast *s, const char *default_name, const c
     c->frame->word = s->text;
     struct value v = evaluate_bound(c, *out_name, a->value);
     if (a->name)
-        bind(c, a->name, v, a->place);
+        bind_name(c, a->name, v, a->place);
     c->frame->word = NULL;
     struct node *n = v.kind == VALUE_ERROR ? NULL : value_any(c, &v, ELEM_F32, a->value->place);
     if (!n)

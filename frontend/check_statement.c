@@ -14,7 +14,7 @@ run_bind(struct checker *c, const struct ast *s)
     }
     struct value v = evaluate_bound(c, s->names[0].text, s->child[0]);
     int var = v.kind == VALUE_TENSOR && v.node->op == OP_VAR ? v.node->attr->name.index : -1;
-    struct binding *b = bind(c, s->names[0].text, v, s->names[0].place);
+    struct binding *b = bind_name(c, s->names[0].text, v, s->names[0].place);
     if (var >= 0 && c->x->model.module && c->x->model.module->vars[var].kind == VARIABLE_STATE)
         b->var = var;
 }
@@ -144,7 +144,7 @@ run_repeat(struct checker *c, const struct ast *s)
     int errors = c->diag->errors;
     for (int64_t i = a, k = 1; i <= b && c->diag->errors == errors && !f->returned; i++, k++) {
         f->iteration = arena_printf(c->arena, "%s[%lld]", outer, (long long)k);
-        bind(c, s->names[0].text, value_whole(i), s->names[0].place);
+        bind_name(c, s->names[0].text, value_whole(i), s->names[0].place);
         run_block(c, s->child[1]);
     }
     f->iteration = outer;

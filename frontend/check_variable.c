@@ -70,7 +70,7 @@ run_state(struct checker *c, const struct ast_arg *a)
     bool optimizer = c->purpose == FOR_OPTIMIZER;
     if ((c->purpose != FOR_MODEL && !optimizer) || in_function(c)) {
         report(c, STATE_MISPLACED, a->place);
-        bind(c, a->name, value_error(), a->place);
+        bind_name(c, a->name, value_error(), a->place);
         return;
     }
     struct naming naming = open_binding(c, a->name, a->value);
@@ -98,16 +98,16 @@ run_state(struct checker *c, const struct ast_arg *a)
         t->names[k] = a->name;
         t->types[k] = n->type;
         graph_output(t->states, a->name, n);
-        b = bind(c, a->name, value_tensor(graph_input(t->update, a->name, &n->type)), a->place);
+        b = bind_name(c, a->name, value_tensor(graph_input(t->update, a->name, &n->type)), a->place);
         b->var = k;
     } else if (n) {
         int known = m->module->nvars, var = make_variable(c, c->path, &n->type, VARIABLE_STATE, a->place);
         if (var == known)
             graph_output(m->init, m->module->vars[var].name, n);
-        b = bind(c, a->name, value_tensor(variable_node(c, var)), a->place);
+        b = bind_name(c, a->name, value_tensor(variable_node(c, var)), a->place);
         b->var = var;
     } else
-        bind(c, a->name, value_error(), a->place);
+        bind_name(c, a->name, value_error(), a->place);
     close_binding(c, &naming);
 }
 
@@ -149,11 +149,11 @@ run_update(struct checker *c, const struct ast_arg *a)
     }
     int var = b->var;
     if (c->purpose == FOR_OPTIMIZER) {
-        bind(c, a->name, value_tensor(n), a->place)->var = var;
+        bind_name(c, a->name, value_tensor(n), a->place)->var = var;
         return;
     }
     if (!c->training) {
-        bind(c, a->name, value_tensor(n), a->place)->var = var;
+        bind_name(c, a->name, value_tensor(n), a->place)->var = var;
         return;
     }
     struct node *in[2] = {variable_node(c, var), n}, **update = update_of(c, var);
@@ -162,5 +162,5 @@ run_update(struct checker *c, const struct ast_arg *a)
         return;
     }
     *update = build(c, OP_UPDATE, 2, in, NULL, NULL, a->place);
-    bind(c, a->name, value_tensor(build(c, OP_STOP, 1, &n, NULL, NULL, a->place)), a->place)->var = var;
+    bind_name(c, a->name, value_tensor(build(c, OP_STOP, 1, &n, NULL, NULL, a->place)), a->place)->var = var;
 }
