@@ -150,7 +150,7 @@ static void
 run_stop(const struct section *s)
 {
     struct early_stop *stop = &s->t->early;
-    s->t->stop_place = s->statement->place;
+    stop->place = s->statement->place;
     for (int i = 0; i < s->statement->nargs; i++) {
         const struct ast_arg *a = &s->statement->args[i];
         const char *word = NULL;
@@ -164,9 +164,10 @@ run_stop(const struct section *s)
             if (!word)
                 continue;
         }
-        if (is_named(a, "on"))
+        if (is_named(a, "on")) {
             stop->on = word;
-        else if (is_named(a, "restore")) {
+            stop->place = a->value->place;
+        } else if (is_named(a, "restore")) {
             ok = !strcmp(word, "best") || !strcmp(word, "last");
             stop->restore = !strcmp(word, "best");
         } else if (is_named(a, "goal")) {

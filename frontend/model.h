@@ -113,7 +113,6 @@ struct train_settings {
     double clip_norm[CLIPS], clip_value; /* 0: none */
     struct place clip_place;
     struct early_stop early;    /* on: NULL if the file does not say */
-    struct place stop_place;
     int64_t folds;              /* 0: none */
     const char *stratify;       /* a name of the data block, or NULL */
     int64_t fold_seed;

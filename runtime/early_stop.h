@@ -10,6 +10,7 @@ struct early_stop {
     int64_t patience;           /* epochs without a better one after which training ends; 0: never */
     const char *on;             /* what is watched: "loss", "valid_loss", "valid_NAME", or a metric of the training set */
     enum stop_goal goal;        /* GOAL_BY_NAME: what ends in "loss" is to fall, all else to rise */
+    struct place place;         /* what messages about |on| point at; zeros: nothing */
     bool restore;               /* at the end the weights are those of the best epoch, else those of the last */
 };
 

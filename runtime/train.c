@@ -199,7 +199,7 @@ check_stop(struct training *t)
         for (int i = 0; (k ? t->valid_set != NULL : t->options->train_metrics) && i < t->model->nmetrics; i++)
             if (used < sizeof text)
                 used += (size_t)snprintf(text + used, sizeof text - used, ", %s%s", k ? "valid_" : "", t->model->metrics[i]);
-    diag_report(t->diag, TRAIN_STOP_NAME, (struct place){0}, stop->on, text);
+    diag_report(t->diag, TRAIN_STOP_NAME, stop->place, stop->on, text);
     if (!t->valid_set && !strncmp(stop->on, "valid_", 6))
         diag_report(t->diag, TRAIN_STOP_VALID, (struct place){0});
     return false;

@@ -437,8 +437,11 @@ put_summary(const struct report *r, struct text *out)
     const struct session *s = r->s;
     text_printf(out, "<table><tr><td>file<td>");
     html_text(out, s->x->path);
-    text_printf(out, "</tr><tr><td>training rows<td class=n>%" PRId64 "</tr><tr><td>valid rows<td class=n>%" PRId64 "</tr>", s->train.view.rows,
-                s->valid.exists ? s->valid.view.rows : 0);
+    text_printf(out, "</tr><tr><td>training rows<td class=n>%" PRId64 "</tr>", s->train.view.rows);
+    if (s->x->train.folds) /* each row is valid in one fold */
+        text_printf(out, "<tr><td>folds<td class=n>%" PRId64 "</tr>", s->x->train.folds);
+    else
+        text_printf(out, "<tr><td>valid rows<td class=n>%" PRId64 "</tr>", s->valid.exists ? s->valid.view.rows : 0);
     text_printf(out, "<tr><td>batch<td class=n>%" PRId64 "</tr><tr><td>epochs<td class=n>%" PRId64 "</tr>", s->x->train.batch, s->x->train.epochs);
     text_printf(out, "<tr><td>optimizer<td>");
     html_text(out, s->x->train.optimizer);
