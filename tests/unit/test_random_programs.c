@@ -451,7 +451,7 @@ Test(random_programs, draw_on_all_primitives_and_definitions)
 {
     static const char *const within[] = { /* other definitions call them, or they need what a model of random numbers has not */
         "weight", "random_keep", "has_logits", "logits_of", "inverse", "class_rows", "decayed", "finite", "hits", "negatives_before",
-        "truncated_by_variance", "l1", "l2"};
+        "truncated_by_variance", "l1", "l2", "length_squared", "clip_factor" /* by `clip` */};
     const char *names[2 * WORDS_MAX];
     struct arena arena;
     arena_init(&arena, NULL);
