@@ -52,7 +52,7 @@ code_pages(void)
 static long
 allocations(const char *mode, int threads, int first)
 {
-    char path[] = "/tmp/nnc-test-step-memory-XXXXXX";
+    char path[] = P_tmpdir "/nnc-step-memory-XXXXXX";
     struct arena arena;
     struct diag diag;
     struct cli cli = {.arena = &arena, .diag = &diag};
