@@ -278,25 +278,62 @@ Test(parity, losses_torch) { check_all_losses("torch", (const int[]){1, 4, 6, 8,
 
 /* -- schedules ---------------------------------------------------------------------------------------------------------------- */
 
-/* Each step makes the weight the step's rate: the loss of the step that follows is that rate. */
+/* An epoch is one step: the history has its rate, in f64. own.nn: the schedules that the prelude does not have, as a user would write them. */
 static const char schedule_text[] =
     "follow %s\n"
+    "include \"own.nn\"\n"
     "data {\n"
     "    r = numpy_random(0)\n"
-    "    train x = normal(r, [%d, 1])\n"
+    "    train x = normal(r, [1, 1])\n"
     "}\n"
-    "optimizer show(p, g, lr) { update p = g * 0 + lr }\n"
     "model m {\n"
     "    input x: f32[N, 1]\n"
-    "    rate = weight([], zeros)\n"
-    "    output p = x * rate\n"
-    "    loss rate + 0 * mean(x)\n"
+    "    output p = x * weight([], zeros)\n"
+    "    loss mean(p)\n"
     "}\n"
     "train {\n"
-    "    optimizer show(lr = %s)\n"
+    "    optimizer sgd(lr = %s)\n"
     "    batch 1\n"
-    "    epochs 1\n"
+    "    epochs 201\n"
     "}\n";
+
+/* A column of the framework's table and what has its rates in nnc. */
+struct rates {
+    const char *column, *call;
+};
+
+static const struct rates keras_rates[] = {
+    {"piecewise", "piecewise(a = 50, b = 120, first = 0.1, second = 0.01, third = 0.001)"},
+    {"exponential", "exponential(from = 0.1, rate = 0.9, steps = 20)"},
+    {"exponential_staircase", "staircase(from = 0.1, rate = 0.9, steps = 20)"},
+    {"inverse_time", "inverse_time(from = 0.1, steps = 20, rate = 0.5)"},
+    {"inverse_time_staircase", "inverse_time(from = 0.1, steps = 20, rate = 0.5, whole = true)"},
+    {"polynomial", "polynomial(from = 0.1, steps = 100)"},
+    {"polynomial_square", "polynomial(from = 0.1, steps = 100, end = 0.01, power = 2)"},
+    {"polynomial_cycle", "polynomial_cycle(from = 0.1, steps = 60, end = 0.01)"},
+    {"cosine", "cosine(from = 0.1, steps = 150)"},
+    {"cosine_alpha", "cosine(from = 0.1, steps = 150, end = 0.01)"},
+    {"cosine_warmup", "cosine(from = 0.1, steps = 150, warmup = 20)"},
+    {"cosine_restarts", "cosine_restarts(from = 0.1, steps = 40)"},
+    {NULL, NULL},
+};
+
+/* PyTorch's cosine rises again after its last step, the prelude's stays. */
+static const struct rates torch_rates[] = {
+    {"step", "staircase(from = 0.1, rate = 0.1, steps = 50)"},
+    {"multistep", "multistep(from = 0.1, a = 50, b = 120, rate = 0.3)"},
+    {"exponential", "exponential(from = 0.1, rate = 0.98, steps = 1)"},
+    {"constant", "constant(from = 0.1, steps = 20)"},
+    {"linear", "linear(from = 0.1, steps = 20)"},
+    {"polynomial", "polynomial(from = 0.1, steps = 100, end = 0, power = 2)"},
+    {"cosine", "cosine_wave(from = 0.1, steps = 150)"},
+    {"cosine_eta", "cosine_wave(from = 0.1, steps = 150, end = 0.01)"},
+    {"cosine_restarts", "cosine_restarts(from = 0.1, steps = 40)"},
+    {"one_cycle", "one_cycle(most = 0.1, steps = 201)"},
+    {"inverse_time", "inverse_time(from = 0.1, steps = 20, rate = 0.5)"},
+    {"warmup_cosine", "warmup_cosine(from = 0.1, steps = 150, warmup = 20, factor = 0.05)"},
+    {NULL, NULL},
+};
 
 /* Column |name|, not the first, of a table with commas, whose header is |header|. */
 static int
@@ -319,50 +356,64 @@ number_in(const char *line, int column)
     return strtod(line, NULL);
 }
 
-/* The first |steps| rates of the column |name| of the framework's table, which are printed with nine digits. */
+/* The file |name| of the folder of the framework's schedules in the memory of |text|. */
 static void
-check_schedule(const char *framework, const char *name, const char *call, int steps)
+read_schedules(const char *framework, const char *name, char *text, size_t size)
 {
-    char text[1024], path[256], mine[512], theirs[512];
+    char path[256];
+    snprintf(path, sizeof path, PARITY "schedules-%s/%s", framework, name);
+    FILE *f = fopen(path, "r");
+    cr_assert(f, "%s", path);
+    size_t length = fread(text, 1, size - 1, f);
+    cr_assert(feof(f), "%s", path);
+    text[length] = 0;
+    fclose(f);
+}
+
+/* All 201 rates of one column of |table|, within the table's tolerances. */
+static void
+check_schedule(const char *framework, const char *table, const struct rates *rates, double relative, double absolute)
+{
+    char text[1024], own[8192], path[256], line[512];
     struct run r;
     run_init(&r);
-    snprintf(text, sizeof text, schedule_text, framework, steps + 1, call);
+    read_schedules(framework, "own.nn", own, sizeof own);
+    run_write(&r, "own.nn", own);
+    snprintf(text, sizeof text, schedule_text, framework, rates->call);
     run_write(&r, "m.nn", text);
-    cr_assert_eq(run_nnc(&r, "train m.nn --mode graph --quiet --steps s.csv"), 0, "%s: %s", name, r.text);
-    snprintf(path, sizeof path, "%s/s.csv", r.folder);
+    cr_assert_eq(run_nnc(&r, "train m.nn --mode graph --quiet --history h.csv"), 0, "%s: %s", rates->column, r.text);
+    snprintf(path, sizeof path, "%s/h.csv", r.folder);
     FILE *f = fopen(path, "r");
-    snprintf(path, sizeof path, PARITY "schedules-%s/schedules.csv", framework);
-    FILE *g = fopen(path, "r");
-    cr_assert(f && g && fgets(mine, sizeof mine, f) && fgets(theirs, sizeof theirs, g), "%s", path);
-    int from = column_of(mine, "loss"), to = column_of(theirs, name);
-    cr_assert(fgets(mine, sizeof mine, f), "%s", name); /* before the first rate */
-    for (int i = 0; i < steps; i++) {
-        cr_assert(fgets(mine, sizeof mine, f) && fgets(theirs, sizeof theirs, g), "%s: %d steps", name, i);
-        double got = number_in(mine, from), want = number_in(theirs, to);
-        cr_expect(fabs(got - want) <= 2e-6 * fabs(want) + 1e-8, "%s %s, step %d: %.9g, wanted %.9g", framework, name, i, got, want);
+    cr_assert(f && fgets(line, sizeof line, f), "%s", path);
+    int from = column_of(line, "lr"), to = column_of(table, rates->column);
+    for (int i = 0; i < 201; i++) {
+        table = strchr(table, '\n') + 1;
+        cr_assert(fgets(line, sizeof line, f) && *table, "%s: %d steps", rates->column, i);
+        double got = number_in(line, from), want = number_in(table, to);
+        cr_expect(fabs(got - want) <= relative * fabs(want) + absolute, "%s %s, step %d: %.17g, wanted %.17g", framework, rates->column, i, got, want);
     }
     fclose(f);
-    fclose(g);
     run_end(&r);
 }
 
-Test(parity, schedules_keras)
+/* Every column of the table but the first, the step. */
+static void
+check_schedules(const char *framework, const struct rates *all, double relative, double absolute)
 {
-    check_schedule("keras", "exponential", "exponential(from = 0.1, rate = 0.9, steps = 20)", 201);
-    check_schedule("keras", "exponential_staircase", "staircase(from = 0.1, rate = 0.9, steps = 20)", 201);
-    check_schedule("keras", "polynomial", "polynomial(from = 0.1, steps = 100)", 201);
-    check_schedule("keras", "polynomial_square", "polynomial(from = 0.1, steps = 100, end = 0.01, power = 2)", 201);
-    check_schedule("keras", "cosine", "cosine(from = 0.1, steps = 150)", 201);
-    check_schedule("keras", "cosine_alpha", "cosine(from = 0.1, steps = 150, end = 0.01)", 201);
-    check_schedule("keras", "cosine_warmup", "cosine(from = 0.1, steps = 150, warmup = 20)", 201);
+    char table[1 << 16];
+    char name[64];
+    read_schedules(framework, "schedules.csv", table, sizeof table);
+    for (const char *at = table + strcspn(table, ","); *at == ','; at += 1 + strlen(name)) {
+        cr_assert_eq(sscanf(at, ",%63[^,\r\n]", name), 1);
+        const struct rates *row = all;
+        while (row->column && strcmp(row->column, name))
+            row++;
+        cr_expect(row->column, "no schedule for %s of %s", name, framework);
+        if (row->column)
+            check_schedule(framework, table, row, relative, absolute);
+    }
 }
 
-/* PyTorch's cosine rises again after its last step, nnc's stays: 151 steps are the same. */
-Test(parity, schedules_torch)
-{
-    check_schedule("torch", "step", "staircase(from = 0.1, rate = 0.1, steps = 50)", 201);
-    check_schedule("torch", "exponential", "exponential(from = 0.1, rate = 0.98, steps = 1)", 201);
-    check_schedule("torch", "polynomial", "polynomial(from = 0.1, steps = 100, end = 0, power = 2)", 201);
-    check_schedule("torch", "cosine", "cosine(from = 0.1, steps = 150)", 151);
-    check_schedule("torch", "cosine_eta", "cosine(from = 0.1, steps = 150, end = 0.01)", 151);
-}
+Test(parity, schedules_keras) { check_schedules("keras", keras_rates, 2e-6, 1e-8); }
+
+Test(parity, schedules_torch) { check_schedules("torch", torch_rates, 1e-12, 1e-15); }
