@@ -1,5 +1,6 @@
 /* main: finds the command, runs it, prints what it reported. */
 #include "frontend/cli/cli.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -59,12 +60,12 @@ main(int argc, char **argv)
     sources_init(&cli.sources, &arena);
     int status = run(&cli, argc, argv);
     arena.undo = NULL; /* what the command has left to the process's end */
-    fflush(stdout);
+    const char *reason = fflush(stdout) ? strerror(errno) : "";
     render_diag(&diag, &cli.sources, stderr, use_color(&cli.options, STDERR_FILENO));
     if (diag.errors && status < (int)diag.status)
         status = (int)diag.status;
     if (ferror(stdout) || fclose(stdout)) {
-        fprintf(stderr, "nnc: error: the standard output cannot be written\n");
+        fprintf(stderr, "nnc: error: the standard output cannot be written%s%s\n", *reason ? ": " : "", reason);
         status = STATUS_MACHINE;
     }
     arena_free(&arena);

@@ -91,9 +91,10 @@ count(const struct option *o, const char *value, int64_t *out, struct diag *diag
 {
     char *end;
     errno = 0;
+    const long long least = o->kind == POSITIVE, most = INT32_MAX;
     long long n = strtoll(value, &end, 10);
-    if (*end || end == value || errno || n < (o->kind == POSITIVE) || n > INT32_MAX) {
-        diag_subject(diag, OPTION_COUNT, o->name, o->kind == POSITIVE ? 1 : 0, value);
+    if (*end || end == value || errno || n < least || n > most) {
+        diag_subject(diag, OPTION_COUNT, o->name, least, most, value);
         return false;
     }
     *out = n;

@@ -109,7 +109,7 @@ choose_seed(struct session *s)
     errno = 0;
     s->seed = strtoll(text, &end, 10);
     if (*end || end == text || errno || s->seed < 0) {
-        diag_subject(s->diag, OPTION_COUNT, "--seed", 0, text);
+        diag_subject(s->diag, OPTION_COUNT, "--seed", 0LL, (long long)INT64_MAX, text);
         return false;
     }
     return true;

@@ -187,7 +187,10 @@ read_header(struct npy *f)
     if (!source_exact(s, head, 10))
         return false;
     if (memcmp(head, magic, sizeof magic) != 0)
-        return source_fail(s, 0, "the magic bytes \\x93NUMPY of an .npy file", head[0] == 0x1f && head[1] == 0x8b ? GZIP_FOUND : "others");
+        return source_fail(s, 0, "the magic bytes of an .npy file: 93 4e 55 4d 50 59",
+                           head[0] == 0x1f && head[1] == 0x8b
+                               ? GZIP_FOUND
+                               : arena_printf(arena, "%02x %02x %02x %02x %02x %02x", head[0], head[1], head[2], head[3], head[4], head[5]));
     if (head[6] < 1 || head[6] > 3)
         return source_fail(s, 6, "version 1, 2 or 3", arena_printf(arena, "version %d", head[6]));
     if (head[6] > 1 && !source_exact(s, head + 10, 2))

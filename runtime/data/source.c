@@ -74,14 +74,14 @@ open_regular(const char *name, struct stat *out, struct diag *diag)
 {
     int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a pipe without a writer must not block */
     if (fd < 0 || fstat(fd, out)) {
-        fail_reading(name, errno == ENXIO ? "a socket" : strerror(errno), diag);
+        fail_reading(name, errno == ENXIO ? "a socket; a file is expected" : strerror(errno), diag);
         if (fd >= 0)
             close(fd);
         return -1;
     }
     if (S_ISREG(out->st_mode))
         return fd;
-    fail_reading(name, S_ISDIR(out->st_mode) ? "a directory" : "a pipe or a device", diag);
+    fail_reading(name, S_ISDIR(out->st_mode) ? "a directory; a file is expected" : "a pipe or a device; a file is expected", diag);
     close(fd);
     return -1;
 }

@@ -166,9 +166,11 @@ name_is_safe(const char *name, size_t length)
     }
 }
 
+/* In quotes, cut to 40 characters. */
 static const char *
-printable(struct reader *r, const unsigned char *bytes, int64_t n)
+printable(struct reader *r, const void *name, int64_t n)
 {
+    const unsigned char *bytes = name;
     char text[44] = "\"";
     int at = 1;
     for (int64_t i = 0; i < n && at < 41; i++)
@@ -176,6 +178,12 @@ printable(struct reader *r, const unsigned char *bytes, int64_t n)
     text[at++] = '"';
     text[at] = 0;
     return arena_text(r->diag->arena, text, (size_t)at);
+}
+
+static const char *
+name_of(struct reader *r, const struct zip_entry *e)
+{
+    return printable(r, e->name, (int64_t)strlen(e->name));
 }
 
 /* The entry's own header, which must say what the directory says. Fills in where the bytes are. */
@@ -198,7 +206,8 @@ read_local(struct reader *r, struct zip_entry *e, unsigned flags, unsigned metho
     bool later = flags >> 3 & 1; /* crc and sizes stand behind the data */
     if (memcmp(name, e->name, (size_t)name_size) || !read_extra64(extra, extra_size, (uint64_t *const[]){&size, &packed}, 2) ||
         (!later && (packed != (uint64_t)e->packed || size != (uint64_t)e->size || number(head + 14, 4) != e->crc)))
-        return fail(r, e->local, "the name and sizes of the directory", "others");
+        return fail(r, e->local, "the name, the sizes and the checksum that the directory has",
+                    arena_printf(r->diag->arena, "others than those of %s", name_of(r, e)));
     e->data = e->local + LOCAL_SIZE + name_size + extra_size;
     if (e->packed > r->directory - e->data || e->data > r->directory)
         return fail(r, e->local, "a member that ends before the directory", "a longer one");
@@ -227,7 +236,9 @@ read_entry(struct reader *r, const unsigned char *p, int64_t left, int64_t at, s
         return fail(r, at, "members that are stored or deflated", arena_printf(r->diag->arena, "method %u", method));
     if (!read_extra64(p + CENTRAL_SIZE + name_size, extra_size, (uint64_t *const[]){&size, &packed, &local}, 3) || size > INT64_MAX ||
         packed > (uint64_t)r->zip->size || local > (uint64_t)r->zip->size || (!method && packed != size))
-        return fail(r, at, "sizes that fit the file", "others");
+        return fail(r, at, arena_printf(r->diag->arena, "sizes that fit the file's %lld bytes", (long long)r->zip->size),
+                    arena_printf(r->diag->arena, "%llu bytes packed as %llu for %s", (unsigned long long)size,
+                                 (unsigned long long)packed, name_of(r, e)));
     e->crc = (uint32_t)number(p + 16, 4);
     e->packed = (int64_t)packed;
     e->size = (int64_t)size;
@@ -256,14 +267,17 @@ check_entries(struct reader *r)
     qsort(z->entries, (size_t)z->count, sizeof *z->entries, by_place);
     for (int i = 1; i < z->count; i++)
         if (z->entries[i - 1].data + z->entries[i - 1].packed > z->entries[i].local)
-            return fail(r, z->entries[i].local, "members that do not overlap", "two in one place");
+            return fail(r, z->entries[i].local, "members that do not overlap",
+                        arena_printf(r->diag->arena, "%s in the place of %s", name_of(r, &z->entries[i]),
+                                     name_of(r, &z->entries[i - 1])));
     const struct zip_entry **sorted = ARENA_ARRAY(r->diag->arena, const struct zip_entry *, z->count + 1);
     for (int i = 0; i < z->count; i++)
         sorted[i] = &z->entries[i];
     qsort(sorted, (size_t)z->count, sizeof *sorted, by_name);
     for (int i = 1; i < z->count; i++)
         if (!strcmp(sorted[i - 1]->name, sorted[i]->name))
-            return fail(r, sorted[i]->local, "members of different names", arena_printf(r->diag->arena, "\"%.40s\" twice", sorted[i]->name));
+            return fail(r, sorted[i]->local, "members of different names",
+                        arena_printf(r->diag->arena, "%s twice", name_of(r, sorted[i])));
     return true;
 }
 
