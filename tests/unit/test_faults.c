@@ -231,7 +231,10 @@ Test(faults, a_disk_that_fills)
     fault.lasts = true;
     cr_assert_eq(run_main("train m.nn --mode graph --threads 1 --epochs 9 --save w.safetensors --quiet", NULL), 3);
     cr_expect(files_equal("w.safetensors", "six.safetensors"));
-    golden_compare(NNC_SOURCE_DIR "/tests/golden/commands/59_full.txt", file_bytes("ERR", NULL));
+    char *said = file_bytes("ERR", NULL), *note = strstr(said, "\n=="); /* LeakSanitizer's own about threads; a leak changes the status */
+    if (note)
+        note[1] = 0;
+    golden_compare(NNC_SOURCE_DIR "/tests/golden/commands/59_full.txt", said);
     fault.at = 0;
 }
 
