@@ -132,7 +132,11 @@ grow(struct graph *g, uint64_t *r)
         break;
     }
     case 6: graph_add2(g, OP_MUL, a, graph_number(g, ELEM_F32, next_random(r) % 4)); break;
-    case 7: graph_reduce(g, reduce[next_random(r) % 3], a, 1u << next_random(r) % 2, true); break;
+    case 7: {
+        uint32_t axis = 1u << next_random(r) % 2; /* drawn first, under any compiler */
+        graph_reduce(g, reduce[next_random(r) % 3], a, axis, true);
+        break;
+    }
     case 8:
         if (op_infer(OP_MATMUL, 2, types, NULL, NULL, &type, (struct place){0}, NULL))
             graph_matmul(g, a, b, false, false);
