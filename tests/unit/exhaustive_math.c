@@ -61,6 +61,18 @@ reference_sigmoid(double x)
     return 1 / (1 + exp(-x));
 }
 
+static double
+reference_sign(double x)
+{
+    return x > 0 ? 1 : x < 0 ? -1 : x;
+}
+
+static double
+reference_rsqrt(double x)
+{
+    return 1 / sqrt(x);
+}
+
 /*   ID       reference           hash of all results */
 #define FUNCTIONS(F) \
     F(EXP,     exp,               0x2ecd2ba72827819e) \
@@ -71,7 +83,13 @@ reference_sigmoid(double x)
     F(SIGMOID, reference_sigmoid, 0x4a023b8b604ff363) \
     F(ERF,     erf,               0xedc2e1f772022012) \
     F(SIN,     sin,               0x445137baffed34a2) \
-    F(COS,     cos,               0xa8004165ec9efbe0)
+    F(COS,     cos,               0xa8004165ec9efbe0) \
+    F(SQRT,    sqrt,              0x22415a1bc522dba6) \
+    F(RSQRT,   reference_rsqrt,   0x8f67746dad0324e1) \
+    F(ABS,     fabs,              0x1e39d324f9800000) \
+    F(SIGN,    reference_sign,    0x107881f5ff800000) \
+    F(FLOOR,   floor,             0x6f3dbc7a51800000) \
+    F(ROUND,   rint,              0x68e2f00fcf800000)
 
 #define COMPUTE(ID, reference, hash) \
     static void compute_##ID(float *out, const float *in) \
