@@ -1,6 +1,7 @@
 /* What checking costs: files of 1,000, 2,000 and 4,000 layers, three lines each, with branches, states and penalties;
  * milliseconds of processor time (median of 7) and microseconds a layer, which must not grow. */
 #include "frontend/model.h"
+#include "tests/bench/timing.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,13 +25,6 @@ write_file(const char *path, int layers, bool plain)
                        "1e-4 * l2(h%d.dense.w)\n", i, i, i, i);
     fprintf(f, "    output p = h\n    loss mse(p, y)\n}\ntrain {\n    optimizer adam()\n}\n");
     fclose(f);
-}
-
-static int
-compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 static double

@@ -3,6 +3,7 @@
  *     bench_compile FILE...
  * Prints the medians of 15 processes. */
 #include "frontend/cli/cli.h"
+#include "tests/bench/timing.h"
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -25,16 +26,9 @@ seconds(clockid_t clock)
 }
 
 static struct times
-now(void)
+times_now(void)
 {
     return (struct times){seconds(CLOCK_MONOTONIC), seconds(CLOCK_PROCESS_CPUTIME_ID)};
-}
-
-static int
-compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
 }
 
 /* The milliseconds that making the program of |mode| takes, in a process of its own; it tells them by |to|. */
@@ -48,10 +42,10 @@ child(struct session *s, const char *mode, int to)
     o->gemm = "nnc";
     o->no_cache = true;
     o->llvm_passes = "none"; /* waits for the code */
-    struct times start = now();
+    struct times start = times_now();
     if (!session_program(s, rows, rows, false, &p))
         _exit(1);
-    struct times end = now(), t = {1e3 * (end.wall - start.wall), 1e3 * (end.cpu - start.cpu)};
+    struct times end = times_now(), t = {1e3 * (end.wall - start.wall), 1e3 * (end.cpu - start.cpu)};
     _exit(write(to, &t, sizeof t) != sizeof t);
 }
 

@@ -7,6 +7,7 @@
 #include "passes/pass.h"
 #include "runtime/blas.h"
 #include "runtime/exec.h"
+#include "tests/bench/timing.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,20 +55,6 @@ cpu_time(void)
     struct timespec t;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
-static int
-compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double
-median(double *v, int n)
-{
-    qsort(v, (size_t)n, sizeof *v, compare);
-    return v[n / 2];
 }
 
 static int64_t

@@ -1,26 +1,11 @@
 /* What eager mode costs beside its kernels: a step of 1,000 dependent adds on f32[1], less the same kernel calls in a C loop, in
  * microseconds an operation. Median of 41 pairs. */
 #include "frontend/cli/program.h"
+#include "tests/bench/timing.h"
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { OPS = 1000, STEPS = 20, PAIRS = 41 };
-
-static double
-now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
-}
-
-static int
-compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 static void
 add_many(void *last, struct graph *g)

@@ -3,25 +3,12 @@
  * Both in turn; prints the medians of a step, of the part of it that is not contractions, and of the pairs' ratios of that part. */
 #include "frontend/cli/cli.h"
 #include "runtime/exec.h"
+#include "tests/bench/timing.h"
 #include <stdlib.h>
 #include <string.h>
 
 enum { PAIRS = 101 };
 static const double RUN_US = 4000;
-
-static int
-compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double
-median(double *v)
-{
-    qsort(v, PAIRS, sizeof *v, compare);
-    return v[PAIRS / 2];
-}
 
 struct candidate {
     struct session session;
@@ -95,9 +82,9 @@ measure(const char *file, const char *folder, struct diag *diag, struct arena *a
                 steps(&c[k], repeat, clock, &c[k].step[i], &c[k].others[i]);
             ratios[i] = c[1].others[i] / c[0].others[i];
         }
-        double fused = median(c[0].others), apart = median(c[1].others);
+        double fused = median(c[0].others, PAIRS), apart = median(c[1].others, PAIRS);
         printf("%s: without fuse a step is %.2f us, %.2f us of it no contractions; with it %.2f and %.2f. That part is %.2f times as fast\n", file,
-               median(c[1].step), apart, median(c[0].step), fused, median(ratios));
+               median(c[1].step, PAIRS), apart, median(c[0].step, PAIRS), fused, median(ratios, PAIRS));
     } else
         render_diag(diag, &c[0].cli.sources, stderr, false);
     free(c);

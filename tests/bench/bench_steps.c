@@ -3,34 +3,12 @@
  * Prints the median of 21 pairs, each a run of steps and a run of the contractions in turn. */
 #include "frontend/cli/cli.h"
 #include "passes/pass.h"
+#include "tests/bench/timing.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { PAIRS = 21 };
-
-static double
-now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
-}
-
-static int
-compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double
-median(double *v, int n)
-{
-    qsort(v, (size_t)n, sizeof *v, compare);
-    return v[n / 2];
-}
 
 static struct tensor
 filled(const struct type *t, int64_t rows)

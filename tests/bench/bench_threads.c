@@ -4,26 +4,11 @@
  * threads more than from one: the fastest runs are the ones that they left alone. */
 #include "frontend/cli/cli.h"
 #include "runtime/threads.h"
+#include "tests/bench/timing.h"
 #include <stdlib.h>
-#include <time.h>
 
 enum { PAIRS = 201 };
 static const double RUN_US = 3000; /* short enough to find the processors free */
-
-static double
-now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e6 + (double)t.tv_nsec * 1e-3;
-}
-
-static int
-compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 struct candidate {
     struct session session;

@@ -8,9 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
+
+#include "runtime/kernels.h"
 
 #define MATH_ELEM f32
 #include "ir/math_c.h"
@@ -35,19 +34,6 @@ struct function {
     double (*reference)(double);
     uint64_t hash;
 };
-
-/* The environment of numerics.md, item 10: subnormal numbers are flushed. */
-static void
-flush_subnormals(void)
-{
-#if defined(__x86_64__)
-    _mm_setcsr(_mm_getcsr() | 0x8040);
-#elif defined(__aarch64__)
-    uint64_t fpcr;
-    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
-    __asm__ volatile("msr fpcr, %0" : : "r"(fpcr | (1u << 24)));
-#endif
-}
 
 static bool
 same_sign(double a, double b)
@@ -152,7 +138,7 @@ check_part(void *argument)
 {
     struct part *p = argument;
 
-    flush_subnormals();
+    float_enter();
     for (uint64_t block = p->first; block < BLOCKS; block += p->stride)
         check_block(p, block);
     return NULL;

@@ -2,17 +2,13 @@
 #include "frontend/data.h"
 #include "frontend/model.h"
 #include "runtime/data/npy.h"
-#include <criterion/criterion.h>
+#include "tests/unit/data_block.h"
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct arena arena;
-static struct diag diag;
-static struct sources sources;
-static struct data_result result;
 static char folder[] = "/tmp/nnc-data-XXXXXX";
 
 static void
@@ -59,34 +55,6 @@ runs(const char *block)
     bool good = run(block);
     cr_assert(good && !diag.errors, "%s: %d:%d: %s", block, diag.first ? diag.first->place.line : 0,
               diag.first ? diag.first->place.column : 0, diag.first ? diag.first->message : "");
-}
-
-static const struct data_value *
-named(const char *name)
-{
-    const struct data_value *v = data_name_find(&result, source_name(&sources, name, strlen(name)));
-    cr_assert(v, "%s is not bound", name);
-    return v;
-}
-
-static const struct data_binding *
-bound(const struct data_set *s, const char *name)
-{
-    const struct data_binding *b = data_set_find(s, source_name(&sources, name, strlen(name)));
-    cr_assert(b, "%s is not bound", name);
-    return b;
-}
-
-static double
-element(const struct tensor *t, int64_t i)
-{
-    switch (t->type.elem) {
-    case ELEM_F32: return ((float *)t->data)[i];
-    case ELEM_F64: return ((double *)t->data)[i];
-    case ELEM_I32: return ((int32_t *)t->data)[i];
-    case ELEM_I64: return (double)((int64_t *)t->data)[i];
-    default: return ((uint8_t *)t->data)[i];
-    }
 }
 
 /* What `v = |expression|` gives: the type's text and the elements. |before|: statements above. */

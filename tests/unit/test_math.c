@@ -7,9 +7,8 @@
 #include <float.h>
 #include <inttypes.h>
 #include <math.h>
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
+
+#include "runtime/kernels.h"
 
 #define MATH_ELEM f32
 #include "ir/math_c.h"
@@ -28,20 +27,13 @@ _Static_assert(LDBL_MANT_DIG >= 64, "the reference of f64 needs more bits than f
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-/* The environment of numerics.md, item 10: subnormal numbers are flushed. */
 static void
-flush_subnormals(void)
+enter(void)
 {
-#if defined(__x86_64__)
-    _mm_setcsr(_mm_getcsr() | 0x8040);
-#elif defined(__aarch64__)
-    uint64_t fpcr;
-    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
-    __asm__ volatile("msr fpcr, %0" : : "r"(fpcr | (1u << 24)));
-#endif
+    float_enter();
 }
 
-TestSuite(math, .init = flush_subnormals);
+TestSuite(math, .init = enter);
 
 static uint64_t
 next_random(uint64_t *state)

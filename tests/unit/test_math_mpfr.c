@@ -3,9 +3,7 @@
 #include <criterion/criterion.h>
 #include <math.h>
 #include <mpfr.h>
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
+#include "runtime/kernels.h"
 #include "tests/reference/draw.h"
 
 #define MATH_ELEM f64
@@ -13,20 +11,13 @@
 
 enum { POINTS = 20000, PRECISION = 200 };
 
-/* The environment of numerics.md, item 10: subnormal numbers are flushed. */
 static void
-flush_subnormals(void)
+enter(void)
 {
-#if defined(__x86_64__)
-    _mm_setcsr(_mm_getcsr() | 0x8040);
-#elif defined(__aarch64__)
-    uint64_t fpcr;
-    __asm__ volatile("mrs %0, fpcr" : "=r"(fpcr));
-    __asm__ volatile("msr fpcr, %0" : : "r"(fpcr | (1u << 24)));
-#endif
+    float_enter();
 }
 
-TestSuite(math_mpfr, .init = flush_subnormals);
+TestSuite(math_mpfr, .init = enter);
 
 /* In units of the last place of |truth|, which is no NaN; a truth below the normal numbers asks for zero, or for the
  * smallest normal number. */

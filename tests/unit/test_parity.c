@@ -6,6 +6,7 @@
 #include "ir/arena.h"
 #include "runtime/safetensors.h"
 #include "tests/unit/parity_losses.h"
+#include "tests/unit/tensor_table.h"
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,35 +17,6 @@
 TestSuite(parity, .timeout = 300);
 
 /* -- files of tensors ----------------------------------------------------------------------------------------------------------- */
-
-struct table {
-    struct arena arena;
-    struct diag diag;
-    struct safetensors file;
-};
-
-static void
-table_open(struct table *t, const char *path)
-{
-    arena_init(&t->arena, NULL);
-    diag_init(&t->diag, &t->arena);
-    cr_assert(safetensors_open(&t->file, path, &t->diag), "%s", path);
-}
-
-static void
-table_close(struct table *t)
-{
-    safetensors_close(&t->file);
-    arena_free(&t->arena);
-}
-
-static float *
-table_read(struct table *t, const struct safetensors_entry *e)
-{
-    float *values = malloc((size_t)e->bytes + 1);
-    cr_assert(values && safetensors_read(&t->file, e, ELEM_F32, values, NULL, &t->diag));
-    return values;
-}
 
 /* |count| numbers of the tensor |name| of a file, from the one numbered |from|, against |want|, within |tolerance|; 0: to the bit. */
 static void

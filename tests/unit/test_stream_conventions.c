@@ -8,6 +8,7 @@
 #include "runtime/safetensors.h"
 #include "runtime/shuffle.h"
 #include "runtime/streams/convention.h"
+#include "tests/unit/tensor_table.h"
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -25,35 +26,12 @@ open_all(const char *name, int64_t seed)
 
 /* ---- tables of initial values ---- */
 
-struct table {
-    struct arena arena;
-    struct diag diag;
-    struct safetensors file;
-};
-
 static void
-table_open(struct table *t, const char *name)
+parity_open(struct table *t, const char *name)
 {
     char path[512];
     snprintf(path, sizeof path, NNC_SOURCE_DIR "/tests/parity/%s.safetensors", name);
-    arena_init(&t->arena, NULL);
-    diag_init(&t->diag, &t->arena);
-    cr_assert(safetensors_open(&t->file, path, &t->diag), "%s", path);
-}
-
-static void
-table_close(struct table *t)
-{
-    safetensors_close(&t->file);
-    arena_free(&t->arena);
-}
-
-static float *
-table_read(struct table *t, const struct safetensors_entry *e)
-{
-    float *values = malloc((size_t)e->bytes + 1);
-    cr_assert(values && safetensors_read(&t->file, e, ELEM_F32, values, NULL, &t->diag));
-    return values;
+    table_open(t, path);
 }
 
 /* A rule of the frameworks in f64, with the rounding that their formulas have. */
@@ -158,7 +136,7 @@ check_initialisers(const char *file, const struct initialiser *rules, bool torch
 {
     struct table t;
     int found = 0;
-    table_open(&t, file);
+    parity_open(&t, file);
     for (int k = 0; k < t.file.count; k++) {
         const struct safetensors_entry *e = &t.file.entries[k];
         for (const struct initialiser *i = rules; i->name; i++)
@@ -206,7 +184,7 @@ check_model(const char *file, const char *convention, int64_t seed, const struct
     struct streams *s = open_all(convention, seed);
     struct table t;
     int sites = 0;
-    table_open(&t, file);
+    parity_open(&t, file);
     for (const struct layer *l = layers; l->in; l++) {
         cr_assert(stream_site(s, l->name ? STREAM_SITE_WEIGHT : STREAM_SITE_STEP, 0));
         sites++;
