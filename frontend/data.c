@@ -25,10 +25,17 @@ find_name(const struct data_result *r, const char *name)
 }
 
 const struct data_value *
-data_name_find(const struct data_result *r, const char *name)
+data_name_value(const struct data_result *r, const char *name)
 {
     struct data_name *n = find_name(r, name);
     return n ? &n->value : NULL;
+}
+
+const struct data_value *
+data_name_find(struct data_result *r, const char *name)
+{
+    struct data_name *n = find_name(r, name);
+    return n && data_decode(&r->context, &n->value, n->place) ? &n->value : NULL;
 }
 
 void
@@ -58,6 +65,8 @@ free_unreachable(struct data_result *r)
         const struct data_set *set = s ? &r->valid : &r->train;
         for (int i = 0; i < set->count; i++) {
             data_pool_keep_memory(&r->context.pool, set->bindings[i].value.data);
+            if (set->bindings[i].table)
+                data_pool_keep_memory(&r->context.pool, set->bindings[i].table->data);
             if (set->bindings[i].origin)
                 data_pool_keep_memory(&r->context.pool, set->bindings[i].origin->data);
         }
@@ -98,7 +107,7 @@ data_bind_input(struct data_run *r, const char *word, struct data_set *set, cons
 {
     const char *name = input_name(r, word, a);
     struct data_value v;
-    if (!name || !a->value || !data_eval(r, a->value, &v))
+    if (!name || !a->value || !data_eval_coded(r, a->value, &v))
         return false;
     const struct data_binding *earlier = data_set_find(set, name);
     if (earlier) {
@@ -111,11 +120,13 @@ data_bind_input(struct data_run *r, const char *word, struct data_set *set, cons
         diag_report(r->diag, NOTE_USED_HERE, a->value->place, name);
         return false;
     }
-    if (v.kind != DATA_TENSOR || !v.tensor->type.rank) {
+    bool coded = v.kind == DATA_CODED;
+    if ((v.kind != DATA_TENSOR && !coded) || !data_type(&v).rank) {
         diag_report(r->diag, DATA_INPUT_KIND, a->value->place, word, name, data_describe(&v, r->env->arena));
         return false;
     }
-    struct data_binding b = {.name = name, .value = *v.tensor, .place = a->place, .fit = v.fit};
+    struct data_binding b = {.name = name, .value = coded ? *v.coded.codes : *v.tensor, .table = coded ? v.coded.table : NULL,
+                             .place = a->place, .fit = v.fit};
     if (!rows_agree(r, word, set, &b))
         return false;
     set->rows = b.value.type.dim[0];
@@ -194,7 +205,7 @@ run_bind(struct data_run *r, const struct ast *s)
         diag_report(r->diag, DATA_NAMES, s->child[0]->place, s->nnames, 1);
         return false;
     }
-    bool good = s->nnames > 1 ? data_eval_call(r, s->child[0], s->nnames, v) : data_eval(r, s->child[0], v);
+    bool good = s->nnames > 1 ? data_eval_call(r, s->child[0], s->nnames, v) : data_eval_coded(r, s->child[0], v);
     for (int i = 0; i < s->nnames; i++) /* a name without a value is known, and its uses report nothing more */
         bind_name(r, &s->names[i], good ? v[i] : (struct data_value){.kind = DATA_NONE});
     return good;

@@ -19,6 +19,7 @@ struct data_env {
 struct data_binding {
     const char *name; /* interned */
     struct tensor value; /* the memory is the result's */
+    const struct tensor *table; /* of a coded value (data_coded): `value` holds the codes; NULL: it is plain */
     struct place place;
     /* What minmax, standardize, category, words or one_hot did to the value: data_fit_apply (runtime/data/fit.h) does it to raw
      * inputs of `predict --raw`, data_fit_undo undoes it for `inverse`. NULL: nothing. A checkpoint keeps its fields: for minmax
@@ -53,9 +54,10 @@ struct data_result {
  * result. */
 bool data_run(const struct ast *section, const struct data_env *env, struct data_result *out, struct diag *diag);
 void data_free(struct data_result *r);
-/* The binding of |name| in a set, or NULL; likewise the value of a name of the block. |name| is interned. */
+/* The binding of |name| in a set, or NULL. |name| is interned. */
 const struct data_binding *data_set_find(const struct data_set *s, const char *name);
-const struct data_value *data_name_find(const struct data_result *r, const char *name);
+/* The value of a name of the block, which is no coded one from here on; NULL: there is none, or a report that memory is short. */
+const struct data_value *data_name_find(struct data_result *r, const char *name);
 
 /* The values of |b| as a model's input of type |wanted|, whose first dimension is N (data_convert.c): f64 and whole
  * numbers are rounded once to f32, real numbers become whole numbers if they are whole, subnormal numbers become zeros

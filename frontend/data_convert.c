@@ -1,5 +1,6 @@
 /* data_convert: from what the data block computed to what a model's input takes. */
 #include "frontend/data.h"
+#include "runtime/data/functions.h"
 #include <float.h>
 #include <math.h>
 
@@ -33,7 +34,10 @@ flushed_f64(double v)
 
 enum fit { FITS, NOT_WHOLE, OUTSIDE };
 
-static enum fit
+/* The functions below are inlined into loops over the elements, where what kind of number they get is known. */
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE enum fit
 to_f32(struct number n, void *out, int64_t i)
 {
     float v = n.is_whole ? (float)n.whole : (float)n.real;
@@ -41,7 +45,7 @@ to_f32(struct number n, void *out, int64_t i)
     return isinf(v) && !isinf(n.real) ? OUTSIDE : FITS;
 }
 
-static enum fit
+INLINE enum fit
 to_f64(struct number n, void *out, int64_t i)
 {
     ((double *)out)[i] = flushed_f64(n.real);
@@ -49,7 +53,7 @@ to_f64(struct number n, void *out, int64_t i)
 }
 
 /* A whole number in [low, high]. */
-static enum fit
+INLINE enum fit
 whole_in(struct number n, int64_t low, int64_t high, int64_t *out)
 {
     if (!n.is_whole && (isnan(n.real) || n.real != floor(n.real)))
@@ -60,7 +64,7 @@ whole_in(struct number n, int64_t low, int64_t high, int64_t *out)
     return *out >= low && *out <= high ? FITS : OUTSIDE;
 }
 
-static enum fit
+INLINE enum fit
 to_i32(struct number n, void *out, int64_t i)
 {
     int64_t v = 0;
@@ -69,13 +73,13 @@ to_i32(struct number n, void *out, int64_t i)
     return fit;
 }
 
-static enum fit
+INLINE enum fit
 to_i64(struct number n, void *out, int64_t i)
 {
     return whole_in(n, INT64_MIN, INT64_MAX, &((int64_t *)out)[i]);
 }
 
-static enum fit
+INLINE enum fit
 to_u8(struct number n, void *out, int64_t i)
 {
     int64_t v = 0;
@@ -84,8 +88,8 @@ to_u8(struct number n, void *out, int64_t i)
     return fit;
 }
 
-static enum fit
-to_bool(struct number n, void *out, int64_t i)
+INLINE enum fit
+to_truth(struct number n, void *out, int64_t i)
 {
     int64_t v = 0;
     enum fit fit = whole_in(n, 0, 1, &v);
@@ -93,9 +97,35 @@ to_bool(struct number n, void *out, int64_t i)
     return fit;
 }
 
-static enum fit (*const store[ELEM_COUNT])(struct number n, void *out, int64_t i) = {
-    [ELEM_F32] = to_f32, [ELEM_F64] = to_f64, [ELEM_I32] = to_i32,
-    [ELEM_I64] = to_i64, [ELEM_U8] = to_u8,   [ELEM_BOOL] = to_bool,
+/* Converts |n| elements; gives the worst of their fits. A loop for each pair of element types. */
+typedef enum fit convert_fn(const void *from, int64_t n, void *to);
+
+#define LOOP(from_name, from_type, number_of, to_name)                                                 \
+    static enum fit from_name##_##to_name(const void *from, int64_t n, void *to)                       \
+    {                                                                                                  \
+        unsigned worst = FITS;                                                                         \
+        for (int64_t i = 0; i < n; i++)                                                                \
+            worst |= to_##to_name(number_of(((const from_type *)from)[i]), to, i);                     \
+        return (enum fit)worst;                                                                        \
+    }
+#define LOOPS(name, type, number_of)                                                                   \
+    LOOP(name, type, number_of, f32) LOOP(name, type, number_of, f64) LOOP(name, type, number_of, i32) \
+    LOOP(name, type, number_of, i64) LOOP(name, type, number_of, u8) LOOP(name, type, number_of, truth)
+LOOPS(f32, float, number_of_real)
+LOOPS(f64, double, number_of_real)
+LOOPS(i32, int32_t, number_of_whole)
+LOOPS(i64, int64_t, number_of_whole)
+LOOPS(u8, uint8_t, number_of_whole)
+LOOPS(truth, uint8_t, number_of_bool)
+
+#define ROW(name)                                                                                      \
+    {                                                                                                  \
+        [ELEM_F32] = name##_f32, [ELEM_F64] = name##_f64, [ELEM_I32] = name##_i32,                     \
+        [ELEM_I64] = name##_i64, [ELEM_U8] = name##_u8,   [ELEM_BOOL] = name##_truth,                  \
+    }
+static convert_fn *const convert[ELEM_COUNT][ELEM_COUNT] = {
+    [ELEM_F32] = ROW(f32), [ELEM_F64] = ROW(f64), [ELEM_I32] = ROW(i32),
+    [ELEM_I64] = ROW(i64), [ELEM_U8] = ROW(u8),   [ELEM_BOOL] = ROW(truth),
 };
 
 /* ---- tensors ---- */
@@ -114,12 +144,13 @@ origin_of(const struct data_binding *b, int64_t i)
     return b->origin ? ((const int64_t *)b->origin->data)[i] : i;
 }
 
+/* Element |i| does not fit; it is |n|. */
 static bool
-fail_value(const struct data_binding *b, enum elem elem, int64_t i, enum fit fit, struct diag *diag)
+fail_value(const struct data_binding *b, enum elem elem, int64_t i, struct number n, enum fit fit, struct diag *diag)
 {
     char text[NUMBER_TEXT];
     long long row = origin_of(b, row_of(&b->value.type, i));
-    number_show(element(&b->value, i), text);
+    number_show(n, text);
     if (fit == NOT_WHOLE)
         diag_report(diag, DATA_NOT_WHOLE, b->place, b->name, elem_name(elem), row, text);
     else
@@ -131,8 +162,11 @@ fail_value(const struct data_binding *b, enum elem elem, int64_t i, enum fit fit
 static bool
 shapes_fit(const struct data_binding *b, const struct type *wanted, struct diag *diag)
 {
-    const struct type *have = &b->value.type;
+    struct type held = b->value.type;
+    const struct type *have = &held;
     char text[2][TYPE_TEXT];
+    if (b->table)
+        held.elem = b->table->type.elem;
     bool fits = have->rank == wanted->rank;
     for (int i = 1; fits && i < have->rank; i++)
         fits = have->dim[i] == wanted->dim[i];
@@ -146,6 +180,60 @@ shapes_fit(const struct data_binding *b, const struct type *wanted, struct diag 
     return false;
 }
 
+enum { PIECE = 4096, CODES = 256 }; /* elements */
+
+static bool
+convert_plain(const struct data_binding *b, struct tensor *out, struct diag *diag)
+{
+    const enum elem from = (enum elem)b->value.type.elem, to = (enum elem)out->type.elem;
+    const int64_t count = tensor_count(out);
+    for (int64_t done = 0, n; done < count; done += n) {
+        const char *at = (const char *)b->value.data + (size_t)done * elem_size(from);
+        char *put = (char *)out->data + (size_t)done * elem_size(to);
+        n = count - done < PIECE ? count - done : PIECE;
+        if (convert[from][to](at, n, put) == FITS)
+            continue;
+        enum fit fit = FITS;
+        int64_t i = 0;
+        while ((fit = convert[from][to](at + (size_t)i * elem_size(from), 1, put)) == FITS)
+            i++;
+        return fail_value(b, to, done + i, element(&b->value, done + i), fit, diag);
+    }
+    return true;
+}
+
+/* Converts the table, then looks the elements up. A value that does not fit is a fault only if it occurs. */
+static bool
+convert_codes(const struct data_binding *b, const struct tensor *table, struct tensor *out, struct diag *diag)
+{
+    const enum elem from = (enum elem)table->type.elem, to = (enum elem)out->type.elem;
+    const uint8_t *codes = b->value.data;
+    const int64_t count = tensor_count(out);
+    _Alignas(8) char converted[CODES * 8];
+    enum fit fit[CODES];
+    unsigned worst = FITS;
+    for (int i = 0; i < CODES; i++) {
+        fit[i] = convert[from][to]((const char *)table->data + (size_t)i * elem_size(from), 1, converted + (size_t)i * elem_size(to));
+        worst |= fit[i];
+    }
+    for (int64_t i = 0; worst != FITS && i < count; i++)
+        if (fit[codes[i]] != FITS)
+            return fail_value(b, to, i, element(table, codes[i]), fit[codes[i]], diag);
+    data_look_up(codes, count, converted, elem_size(to), out->data);
+    return true;
+}
+
+/* The table of bytes that stand for themselves. */
+static bool
+convert_bytes(const struct data_binding *b, struct tensor *out, struct diag *diag)
+{
+    uint8_t self[CODES];
+    const struct tensor table = {.type = {.elem = ELEM_U8, .rank = 1, .dim = {CODES}}, .data = self};
+    for (int i = 0; i < CODES; i++)
+        self[i] = (uint8_t)i;
+    return convert_codes(b, &table, out, diag);
+}
+
 bool
 data_convert(const struct data_binding *b, const struct type *wanted, struct tensor *out, struct diag *diag)
 {
@@ -154,19 +242,15 @@ data_convert(const struct data_binding *b, const struct type *wanted, struct ten
         return false;
     struct type type = b->value.type;
     type.elem = wanted->elem;
-    *out = tensor_new(&type);
+    *out = tensor_blank(&type);
     if (!out->data) {
         diag_report(diag, OUT_OF_MEMORY, b->place);
         return false;
     }
-    for (int64_t i = 0, n = tensor_count(&b->value); i < n; i++) {
-        enum fit fit = store[type.elem](element(&b->value, i), out->data, i);
-        if (fit != FITS) {
-            tensor_free(out);
-            return fail_value(b, (enum elem)type.elem, i, fit, diag);
-        }
-    }
-    return true;
+    if (b->table ? convert_codes(b, b->table, out, diag) : b->value.type.elem == ELEM_U8 ? convert_bytes(b, out, diag) : convert_plain(b, out, diag))
+        return true;
+    tensor_free(out);
+    return false;
 }
 
 bool

@@ -41,7 +41,7 @@ data_condition(struct data_run *r, const struct ast *e, bool *out)
 static bool
 eval_name(struct data_run *r, const struct ast *e, struct data_value *out)
 {
-    const struct data_value *v = data_name_find(r->out, e->text);
+    const struct data_value *v = data_name_value(r->out, e->text);
     if (v) {
         *out = *v;
         return v->kind != DATA_NONE; /* its fault was reported */
@@ -110,7 +110,7 @@ operands_fit(struct data_run *r, const struct ast *e, enum op op, const struct d
             data_text_fault(v[i].text, r->context);
             diag_report(r->diag, NOTE_USED_HERE, e->place, op_info[op].text);
             return false;
-        } else if (v[i].kind != DATA_NUMBER && v[i].kind != DATA_TENSOR) {
+        } else if (v[i].kind != DATA_NUMBER && v[i].kind != DATA_TENSOR && v[i].kind != DATA_CODED) {
             diag_report(r->diag, DATA_OPERAND, e->place, op_info[op].text, data_describe(&v[i], r->env->arena));
             return false;
         }
@@ -123,6 +123,8 @@ matrix_product(struct data_run *r, const struct ast *e, struct data_value *v, st
     static const struct attr attr;
     const struct tensor *t[2];
     for (int i = 0; i < 2; i++) {
+        if (!data_decode(r->context, &v[i], e->place))
+            return false;
         t[i] = v[i].kind == DATA_TENSOR ? v[i].tensor : data_scalar(r->context, v[i].number, ELEM_F64, e->place);
         if (t[i] && !elem_is_float((enum elem)t[i]->type.elem))
             t[i] = data_cast(r->context, t[i], ELEM_F64, e->place);
@@ -139,7 +141,7 @@ static bool
 eval_binary(struct data_run *r, const struct ast *e, struct data_value *out)
 {
     struct data_value v[2];
-    if (!data_eval(r, e->child[0], &v[0]) || !data_eval(r, e->child[1], &v[1]))
+    if (!data_eval_coded(r, e->child[0], &v[0]) || !data_eval_coded(r, e->child[1], &v[1]))
         return false;
     size_t i = 0, n = sizeof operators / sizeof *operators;
     while (i < n && operators[i].ast != e->op)
@@ -166,9 +168,9 @@ eval_unary(struct data_run *r, const struct ast *e, struct data_value *out)
 {
     struct data_value v;
     enum op op = e->op == AST_NOT ? OP_NOT : OP_NEG;
-    if (!data_eval(r, e->child[0], &v) || !operands_fit(r, e, op, &v, 1))
+    if (!data_eval_coded(r, e->child[0], &v) || !operands_fit(r, e, op, &v, 1))
         return false;
-    if (v.kind == DATA_TENSOR)
+    if (v.kind != DATA_NUMBER)
         return data_map(r->context, op, 1, &v, e->place, out);
     struct number result;
     if (!number_unary(e->op, v.number, &result, e->place, r->diag))
@@ -219,7 +221,7 @@ static bool
 eval_index(struct data_run *r, const struct ast *e, struct data_value *out)
 {
     struct data_value v;
-    if (!data_eval(r, e->child[0], &v))
+    if (!data_eval_coded(r, e->child[0], &v))
         return false;
     struct data_argument *index = ARENA_ARRAY(r->env->arena, struct data_argument, e->nargs + 1);
     for (int i = 0; i < e->nargs; i++) {
@@ -231,8 +233,8 @@ eval_index(struct data_run *r, const struct ast *e, struct data_value *out)
         return list_item(r, e, &v, index, e->nargs, out);
     if (v.kind == DATA_TABLE)
         return table_item(r, e, v.table, index, out);
-    if (v.kind == DATA_TENSOR) {
-        if (!data_index(r->context, v.tensor, e->nargs, index, e->place, out))
+    if (v.kind == DATA_TENSOR || v.kind == DATA_CODED) {
+        if (!data_index(r->context, &v, e->nargs, index, e->place, out))
             return false;
         bool rows_alone = e->nargs == 1 && index->value.kind != DATA_NUMBER;
         out->fit = rows_alone ? v.fit : data_fit_anywhere(v.fit);
@@ -271,7 +273,7 @@ eval_call(struct data_run *r, const struct ast *e, struct data_value *out)
 }
 
 bool
-data_eval(struct data_run *r, const struct ast *e, struct data_value *out)
+data_eval_coded(struct data_run *r, const struct ast *e, struct data_value *out)
 {
     static bool (*const evaluators[])(struct data_run *r, const struct ast *e, struct data_value *out) = {
         [AST_NUMBER] = eval_literal, [AST_STRING] = eval_literal, [AST_BOOL] = eval_literal, [AST_NAME] = eval_name,
@@ -282,4 +284,19 @@ data_eval(struct data_run *r, const struct ast *e, struct data_value *out)
         return evaluators[e->kind](r, e, out);
     diag_report(r->diag, DATA_EXPRESSION, e->place);
     return false;
+}
+
+/* A name that is used as a plain tensor stays one. */
+bool
+data_eval(struct data_run *r, const struct ast *e, struct data_value *out)
+{
+    if (!data_eval_coded(r, e, out))
+        return false;
+    if (out->kind == DATA_CODED && e->kind == AST_NAME) {
+        const struct data_value *v = data_name_find(r->out, e->text);
+        if (v)
+            *out = *v;
+        return v;
+    }
+    return data_decode(r->context, out, e->place);
 }

@@ -13,6 +13,10 @@ struct data_run {
 
 /* Each reports and returns false on failure. */
 bool data_eval(struct data_run *r, const struct ast *e, struct data_value *out);
+/* The same for those who take coded tensors (DATA_CODED) too. */
+bool data_eval_coded(struct data_run *r, const struct ast *e, struct data_value *out);
+/* The value of a name as it is, or NULL. */
+const struct data_value *data_name_value(const struct data_result *r, const char *name);
 /* A number that picks a branch; |what| for the message. */
 bool data_condition(struct data_run *r, const struct ast *e, bool *out);
 /* A whole number. */

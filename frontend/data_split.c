@@ -117,6 +117,27 @@ dealt_rows(struct split *s, int64_t valid)
     return outcome == DEAL_OK ? order : NULL;
 }
 
+/* Makes |b|'s value those |rows| of it: in place if they lie together, else a copy. */
+static bool
+take_rows(struct data_context *c, const struct tensor *rows, struct data_binding *b)
+{
+    const int64_t *row = rows->data, n = rows->type.dim[0];
+    int64_t i = 1;
+    while (i < n && row[i] == row[0] + i)
+        i++;
+    b->origin = rows;
+    if (i == n) {
+        b->value.type.dim[0] = 1;
+        b->value.data = (char *)b->value.data + row[0] * tensor_bytes(&b->value);
+        b->value.type.dim[0] = n;
+        return true;
+    }
+    const struct tensor *in[2] = {&b->value, rows}, *taken = data_apply(c, OP_GATHER, 2, in, NULL, NULL, b->place);
+    if (taken)
+        b->value = *taken;
+    return taken;
+}
+
 /* Rows |from| to below |to| of |order|, of all that is split, into |set|. */
 static bool
 bind_rows(struct split *s, struct data_set *set, const char *word, const struct tensor *order, int64_t from, int64_t to)
@@ -135,11 +156,8 @@ bind_rows(struct split *s, struct data_set *set, const char *word, const struct 
             diag_report(s->r->diag, NOTE_DECLARED, earlier->place, b.name);
             return false;
         }
-        const struct tensor *in[2] = {&b.value, rows}, *taken = data_apply(c, OP_GATHER, 2, in, NULL, NULL, b.place);
-        if (!taken)
+        if (!take_rows(c, rows, &b))
             return false;
-        b.value = *taken;
-        b.origin = rows;
         if (set->count && set->rows != to - from) {
             diag_report(s->r->diag, DATA_ROWS_DIFFER, b.place, word, set->bindings[0].name, (long long)set->rows, b.name, (long long)(to - from));
             return false;

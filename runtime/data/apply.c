@@ -17,7 +17,7 @@ data_apply(struct data_context *c, enum op op, int n, const struct tensor *const
     node.id = n;
     if (!op_infer(op, n, types, attr, given, &node.type, place, c->diag))
         return NULL;
-    struct tensor *out = data_pool_new(&c->pool, &node.type, place, c->diag);
+    struct tensor *out = data_pool_blank(&c->pool, &node.type, place, c->diag);
     if (!out)
         return NULL;
     if (tensor_count(out) && !kernel_run(&node, in, out, &c->kernels)) {
@@ -122,6 +122,16 @@ bool
 data_map(struct data_context *c, enum op op, int n, const struct data_value *in, struct place place, struct data_value *out)
 {
     const struct tensor *t[3];
+    struct data_value plain[3];
+    bool done;
+    if (!data_map_codes(c, op, n, in, place, out, &done) || done)
+        return done;
+    for (int i = 0; i < n; i++) {
+        plain[i] = in[i];
+        if (!data_decode(c, &plain[i], place))
+            return false;
+    }
+    in = plain;
     int first = op == OP_WHERE; /* the condition takes no part in the choice of an element type */
     enum elem elem = common_elem(op, first, n, in), number_elem = elem == ELEM_COUNT ? first_elem(first, n, in) : elem;
     for (int i = 0; i < n; i++) {

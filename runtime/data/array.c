@@ -138,13 +138,14 @@ read_data(struct data_source *s, const struct array_layout *l, struct tensor *ou
     for (int64_t done = 0, n; done < count; done += n) {
         n = count - done < step ? count - done : step;
         int64_t offset = s->at;
-        if (!source_exact(s, chunk, n * kind->size))
-            return false;
-        if (l->swapped)
-            swap_bytes(chunk, n, kind->size);
         bool direct = !l->fortran || out->type.rank < 2;
         void *to = direct ? (char *)out->data + (size_t)done * elem_size(out->type.elem) : converted;
-        int64_t fits = kind->convert(chunk, n, to);
+        unsigned char *from = direct && elem_size(out->type.elem) == kind->size ? to : chunk; /* in place */
+        if (!source_exact(s, from, n * kind->size))
+            return false;
+        if (l->swapped)
+            swap_bytes(from, n, kind->size);
+        int64_t fits = kind->convert(from, n, to);
         if (fits < n)
             return source_fail(s, offset + fits * kind->size, "whole numbers below 2^63", "a larger one");
         if (!direct)
@@ -159,7 +160,7 @@ array_read(struct data_source *s, const struct array_layout *layout, int64_t hea
     *out = (struct tensor){.data = NULL};
     if (!sizes_fit(s, layout, header_at))
         return false;
-    *out = tensor_new(&layout->type);
+    *out = tensor_blank(&layout->type);
     if (!out->data) {
         diag_subject(s->diag, OUT_OF_MEMORY, s->name);
         return false;

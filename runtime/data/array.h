@@ -4,7 +4,7 @@
 #include "runtime/data/source.h"
 #include "runtime/tensor.h"
 
-/* Converts |n| elements in the machine's byte order. Returns n, or the index of one that has no place in the result. */
+/* Converts |n| elements in the machine's byte order; in place where both sizes are the same. Returns n, or the index of one that has no place in the result. */
 typedef int64_t array_convert_fn(const unsigned char *from, int64_t n, void *to);
 
 struct array_kind {

@@ -95,11 +95,19 @@ const struct tensor *data_scalar(struct data_context *c, struct number n, enum e
  * operand is a tensor. */
 bool data_map(struct data_context *c, enum op op, int n, const struct data_value *in, struct place place,
               struct data_value *out);
+/* What data_map gives where one operand is a tensor of bytes or coded and the others are numbers: coded. Sets |*out_done| if that is
+ * so; false after a report. */
+bool data_map_codes(struct data_context *c, enum op op, int n, const struct data_value *in, struct place place,
+                    struct data_value *out, bool *out_done);
+/* Makes a coded tensor a plain one; other values stay as they are. */
+bool data_decode(struct data_context *c, struct data_value *v, struct place place);
+/* out[i] = table[codes[i]] for elements of |size| bytes. */
+void data_look_up(const uint8_t *codes, int64_t n, const void *table, size_t size, void *out);
 /* A reduction over the axes of the set |axes|; sums and products of whole tensors in i64, means in f64. */
 const struct tensor *data_reduce(struct data_context *c, enum op op, const struct tensor *t, uint32_t axes, bool keep,
                                  struct place place);
-/* x[i, a:b, ...]: |n| indices, each a DATA_NUMBER or a DATA_RANGE; one DATA_TENSOR of whole numbers picks rows. */
-bool data_index(struct data_context *c, const struct tensor *t, int n, const struct data_argument *index, struct place place,
+/* x[i, a:b, ...] of a tensor, coded or not, which gives one of the same kind: |n| indices, each a DATA_NUMBER or a DATA_RANGE; one DATA_TENSOR of whole numbers picks rows. */
+bool data_index(struct data_context *c, const struct data_value *x, int n, const struct data_argument *index, struct place place,
                 struct data_value *out);
 /* What a function without a C function of its own does: MAP, REDUCE and the casts. */
 bool data_run_op(const struct data_function *f, struct data_call *c);

@@ -103,7 +103,7 @@ data_fn_shuffle(struct data_call *c)
         return false;
     numpy_permutation(c->args[0].value.generator, t->data, t->type.dim[0]);
     order.value = data_of_tensor(t);
-    if (!data_index(c->context, x, 1, &order, c->place, &c->out[0]))
+    if (!data_index(c->context, &(struct data_value){.kind = DATA_TENSOR, .tensor = x}, 1, &order, c->place, &c->out[0]))
         return false;
     c->out[0].fit = c->args[1].value.fit;
     return true;

@@ -1,5 +1,6 @@
 #define _GNU_SOURCE
 #include "runtime/data/source.h"
+#include "runtime/tensor.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -8,11 +9,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
+#ifdef NNC_DEFLATE
+#include <libdeflate.h>
+#endif
 
 enum { PIECE = 1 << 16 };
 static const int64_t FREE_OUTPUT = (int64_t)64 << 20, RATIO_MAX = 500;
 
-enum packing { PLAIN, GZIP, DEFLATE };
+enum packing { PLAIN, GZIP, DEFLATE, UNPACKED };
 
 struct source_state {
     int fd;
@@ -24,6 +28,7 @@ struct source_state {
     uint32_t crc, expected_crc;
     bool between;             /* GZIP: at the end of a part; another one may follow */
     z_stream z;
+    struct tensor unpacked;   /* UNPACKED: all that the gzip file holds, u8 */
     struct data_watch watch;
     struct timespec start, shown;
     bool was_shown;
@@ -61,13 +66,65 @@ begin(struct data_source *s, struct source_state *st)
     s->state = st;
     s->at = 0;
     clock_gettime(CLOCK_MONOTONIC, &st->start);
-    if (st->packing == PLAIN || inflateInit2(&st->z, st->packing == GZIP ? 31 : -15) == Z_OK)
+    if (st->packing == PLAIN || st->packing == UNPACKED || inflateInit2(&st->z, st->packing == GZIP ? 31 : -15) == Z_OK)
         return true;
     diag_subject(s->diag, OUT_OF_MEMORY, s->name);
     st->packing = PLAIN; /* nothing to end */
     source_close(s);
     return false;
 }
+
+#ifdef NNC_DEFLATE
+static bool
+read_at(int fd, void *out, int64_t size, int64_t offset)
+{
+    for (int64_t done = 0; done < size;) {
+        ssize_t n = pread(fd, (char *)out + done, (size_t)(size - done), offset + done);
+        if (n <= 0 && (n == 0 || errno != EINTR))
+            return false;
+        done += n > 0 ? n : 0;
+    }
+    return true;
+}
+
+/* One gzip part of |size| bytes, which is to fill |out|. */
+static bool
+unpack(struct tensor *out, const void *packed, size_t size)
+{
+    struct libdeflate_decompressor *d = libdeflate_alloc_decompressor();
+    size_t room = (size_t)tensor_bytes(out), used = 0, got = 0;
+    bool good = d && libdeflate_gzip_decompress_ex(d, packed, size, out->data, room, &used, &got) == LIBDEFLATE_SUCCESS && used == size && got == room;
+    libdeflate_free_decompressor(d);
+    return good;
+}
+
+/* libdeflate is twice as fast as zlib, but knows only whole buffers: files that are small and say at their end how much they hold
+ * are decompressed at once. All others, and all that turn out to be damaged, are zlib's, which also says what is wrong. */
+static void
+unpack_small(struct source_state *st)
+{
+    unsigned char end[4];
+    char *packed = NULL;
+    if (st->file_size < 18 || st->file_size > FREE_OUTPUT || !read_at(st->fd, end, 4, st->file_size - 4))
+        return;
+    const struct type type = {.elem = ELEM_U8, .rank = 1, .dim = {(int64_t)end[3] << 24 | end[2] << 16 | end[1] << 8 | end[0]}};
+    if (type.dim[0] > FREE_OUTPUT)
+        return;
+    st->unpacked = tensor_blank(&type);
+    if (st->unpacked.data && (packed = malloc((size_t)st->file_size)) && read_at(st->fd, packed, st->file_size, 0) &&
+        unpack(&st->unpacked, packed, (size_t)st->file_size)) {
+        st->packing = UNPACKED;
+        st->left = 0;
+    } else
+        tensor_free(&st->unpacked);
+    free(packed);
+}
+#else
+static void
+unpack_small(struct source_state *st)
+{
+}
+#endif
 
 static int
 open_regular(const char *name, struct stat *out, struct diag *diag)
@@ -110,6 +167,7 @@ source_open(struct data_source *s, const char *name, const struct data_watch *wa
     if (st->packing == GZIP) {
         s->size = -1;
         s->limit = opened.st_size > FREE_OUTPUT / RATIO_MAX ? opened.st_size * RATIO_MAX : FREE_OUTPUT;
+        unpack_small(st);
     }
     return begin(s, st);
 }
@@ -170,10 +228,11 @@ source_close(struct data_source *s)
     if (!st)
         return;
     show_progress(s, true);
-    if (st->packing != PLAIN)
+    if (st->packing == GZIP || st->packing == DEFLATE)
         inflateEnd(&st->z);
     if (st->owns_fd)
         close(st->fd);
+    tensor_free(&st->unpacked);
     free(st);
     s->state = NULL;
 }
@@ -262,6 +321,16 @@ read_inflated(struct data_source *s, void *out, int64_t size, int64_t *out_got)
     return true;
 }
 
+static bool
+read_unpacked(struct data_source *s, void *out, int64_t size, int64_t *out_got)
+{
+    const struct tensor *all = &s->state->unpacked;
+    int64_t left = tensor_bytes(all) - s->at;
+    *out_got = size < left ? size : left;
+    memcpy(out, (const char *)all->data + s->at, (size_t)*out_got);
+    return true;
+}
+
 /* Of a file: that it is the one that was opened. */
 static bool
 unchanged(struct data_source *s)
@@ -301,6 +370,9 @@ fail_limit(struct data_source *s)
                                               (long long)st->file_size), "more; decompress it first if that is right");
 }
 
+static bool (*const read_packed[])(struct data_source *s, void *out, int64_t size, int64_t *out_got) = {
+    [PLAIN] = read_raw, [GZIP] = read_inflated, [DEFLATE] = read_inflated, [UNPACKED] = read_unpacked};
+
 bool
 source_some(struct data_source *s, void *out, int64_t size, int64_t *out_got)
 {
@@ -308,7 +380,7 @@ source_some(struct data_source *s, void *out, int64_t size, int64_t *out_got)
     int64_t total = 0;
     for (int64_t got = 1; total < size && got; total += got) {
         char *to = (char *)out + total;
-        if (st->packing == PLAIN ? !read_raw(s, to, size - total, &got) : !read_inflated(s, to, size - total, &got))
+        if (!read_packed[st->packing](s, to, size - total, &got))
             return false;
         if (!st->owns_fd)
             st->crc = (uint32_t)crc32_z(st->crc, (unsigned char *)to, (size_t)got);

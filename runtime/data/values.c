@@ -11,21 +11,34 @@ data_kind_name(enum data_kind kind)
 {
     static const char *const names[] = {
         [DATA_NONE] = "nothing",        [DATA_NUMBER] = "a number",       [DATA_TENSOR] = "a tensor",
-        [DATA_STRING] = "a string",     [DATA_TEXT] = "a column of text", [DATA_TABLE] = "a table",
+        [DATA_CODED] = "a tensor",      [DATA_STRING] = "a string",       [DATA_TEXT] = "a column of text", [DATA_TABLE] = "a table",
         [DATA_GENERATOR] = "a generator of random numbers", [DATA_LIST] = "a list", [DATA_RANGE] = "a range",
     };
     return names[kind];
+}
+
+struct type
+data_type(const struct data_value *v)
+{
+    if (v->kind == DATA_TENSOR)
+        return v->tensor->type;
+    struct type type = v->coded.codes->type;
+    type.elem = v->coded.table->type.elem;
+    return type;
 }
 
 const char *
 data_describe(const struct data_value *v, struct arena *arena)
 {
     char text[TYPE_TEXT];
+    struct type type;
     switch (v->kind) {
     case DATA_NUMBER:
         return arena_printf(arena, "the number %s", number_show(v->number, text));
     case DATA_TENSOR:
-        return arena_printf(arena, "a tensor %s", type_text(&v->tensor->type, ", ", text));
+    case DATA_CODED:
+        type = data_type(v);
+        return arena_printf(arena, "a tensor %s", type_text(&type, ", ", text));
     case DATA_STRING:
         return arena_printf(arena, "the string \"%.40s\"", v->string);
     case DATA_LIST:
@@ -69,8 +82,8 @@ data_pool_adopt(struct data_pool *p, struct tensor *t, struct place place, struc
     return &h->tensor;
 }
 
-struct tensor *
-data_pool_new(struct data_pool *p, const struct type *type, struct place place, struct diag *diag)
+static struct tensor *
+pool_add(struct data_pool *p, const struct type *type, struct tensor (*make)(const struct type *), struct place place, struct diag *diag)
 {
     char text[TYPE_TEXT], size[32];
     int64_t bytes = type_bytes(type, 0);
@@ -78,12 +91,24 @@ data_pool_new(struct data_pool *p, const struct type *type, struct place place, 
         diag_report(diag, DATA_SIZE, place, type_text(type, ", ", text));
         return NULL;
     }
-    struct tensor t = tensor_new(type);
+    struct tensor t = make(type);
     if (!t.data) {
         diag_report(diag, DATA_MEMORY, place, type_text(type, ", ", text), size_text((double)bytes, size));
         return NULL;
     }
     return data_pool_adopt(p, &t, place, diag);
+}
+
+struct tensor *
+data_pool_new(struct data_pool *p, const struct type *type, struct place place, struct diag *diag)
+{
+    return pool_add(p, type, tensor_new, place, diag);
+}
+
+struct tensor *
+data_pool_blank(struct data_pool *p, const struct type *type, struct place place, struct diag *diag)
+{
+    return pool_add(p, type, tensor_blank, place, diag);
 }
 
 void
@@ -124,6 +149,8 @@ data_pool_keep(const struct data_value *v)
 {
     if (v->kind == DATA_TENSOR)
         keep(v->tensor);
+    else if (v->kind == DATA_CODED)
+        keep(v->coded.codes), keep(v->coded.table);
     else if (v->kind == DATA_TEXT)
         keep_text(v->text);
     else if (v->kind == DATA_TABLE)
@@ -135,8 +162,10 @@ data_pool_keep(const struct data_value *v)
 void
 data_pool_keep_memory(struct data_pool *p, const void *memory)
 {
-    for (struct data_held *h = p->first; h; h = h->next)
-        h->kept |= h->tensor.data == memory;
+    for (struct data_held *h = p->first; h; h = h->next) {
+        uintptr_t from = (uintptr_t)h->tensor.data, at = (uintptr_t)memory;
+        h->kept |= at == from || (at > from && at - from < (uintptr_t)tensor_bytes(&h->tensor));
+    }
 }
 
 void

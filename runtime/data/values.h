@@ -13,6 +13,7 @@ enum data_kind {
     DATA_NONE,      /* an argument that was not given */
     DATA_NUMBER,
     DATA_TENSOR,
+    DATA_CODED,     /* a tensor too, as bytes and a table */
     DATA_STRING,    /* "text" in the file */
     DATA_TEXT,      /* a column of cells */
     DATA_TABLE,
@@ -60,6 +61,13 @@ struct data_table {
     const struct tensor *lines; /* i64[rows]: the line of each row; NULL: a row a line from first_line on */
 };
 
+/* A tensor of at most 256 different values, such as what is computed of the bytes of images: element i is table[codes[i]]. So
+ * computing costs 256 elements, and memory a byte each (coded.c). */
+struct data_coded {
+    const struct tensor *codes; /* u8, with the tensor's dimensions */
+    const struct tensor *table; /* [256], with its element type */
+};
+
 /* What minmax, standardize, category, words and one_hot did to a value, so that it can be done to other values and undone.
  * The memory is the block's arena; it outlives the values. */
 enum data_fit_kind { FIT_MINMAX, FIT_STANDARDIZE, FIT_CATEGORY, FIT_WORDS, FIT_ONE_HOT };
@@ -83,6 +91,7 @@ struct data_value {
     union {
         struct number number;
         const struct tensor *tensor;
+        struct data_coded coded;
         const char *string;
         const struct data_text *text;
         const struct data_table *table;
@@ -104,6 +113,8 @@ data_of_number(struct number n)
     return (struct data_value){.kind = DATA_NUMBER, .number = n};
 }
 
+/* Of a tensor, coded or not. */
+struct type data_type(const struct data_value *v);
 /* What a value is, for messages: "a tensor f64[7000, 10]", "the number 3"; in |arena|. */
 const char *data_describe(const struct data_value *v, struct arena *arena);
 /* The names of kinds, for messages: "a tensor". */
@@ -114,13 +125,14 @@ const char *data_kind_name(enum data_kind kind);
 struct data_pool {
     struct data_held *first;
 };
-/* Zeroed memory for a tensor. NULL and a report at |place| if its size overflows or memory is short. */
+/* Memory for a tensor, zeroed or to be written whole. NULL and a report at |place| if its size overflows or memory is short. */
 struct tensor *data_pool_new(struct data_pool *p, const struct type *type, struct place place, struct diag *diag);
+struct tensor *data_pool_blank(struct data_pool *p, const struct type *type, struct place place, struct diag *diag);
 /* Takes a tensor that tensor_new made; on failure it is freed. */
 struct tensor *data_pool_adopt(struct data_pool *p, struct tensor *t, struct place place, struct diag *diag);
 void data_pool_begin(struct data_pool *p);
 void data_pool_keep(const struct data_value *v);
-/* The same for the tensor whose data are |memory|. */
+/* The same for the tensor whose data |memory| points into. */
 void data_pool_keep_memory(struct data_pool *p, const void *memory);
 void data_pool_sweep(struct data_pool *p);
 /* Frees a tensor that nothing else holds, before the end of the statement. */

@@ -1,5 +1,5 @@
 /* Data blocks: values, shapes, bindings and messages, through the parser. */
-#include "frontend/data.h"
+#include "frontend/data_run.h"
 #include "frontend/model.h"
 #include "runtime/data/npy.h"
 #include "tests/unit/data_block.h"
@@ -279,6 +279,100 @@ Test(data, files_are_found_as_told)
     unlink(arena_printf(&arena, "%s/other/a.npy", folder));
     rmdir(other);
     rmdir(folder);
+}
+
+/* ---- bytes ---- */
+
+/* u.npy: u8[100, 50], whose values are even, 0 to 250. */
+static void
+write_bytes(void)
+{
+    struct type type = {.elem = ELEM_U8, .rank = 2, .dim = {100, 50}};
+    struct tensor t = tensor_new(&type);
+    cr_assert(mkdtemp(folder) != NULL);
+    for (int i = 0; i < 5000; i++)
+        ((uint8_t *)t.data)[i] = (uint8_t)(i * 7 % 126 * 2);
+    cr_assert(npy_write(arena_printf(&arena, "%s/u.npy", folder), &t, &diag));
+    tensor_free(&t);
+}
+
+static void
+remove_bytes(void)
+{
+    unlink(arena_printf(&arena, "%s/u.npy", folder));
+    rmdir(folder);
+}
+
+static struct tensor
+copy_of(const struct tensor *t)
+{
+    struct tensor copy = tensor_new(&t->type);
+    memcpy(copy.data, t->data, (size_t)tensor_bytes(t));
+    return copy;
+}
+
+/* What is computed of a byte by the table of its 256 values is what is computed of every element, as i64 here. */
+Test(data, bytes_are_computed_as_every_element)
+{
+    static const struct {
+        const char *expression; /* of u */
+        bool coded;
+    } cases[] = {
+        {"u / 255", true},           {"(u / 255 - 0.1307) / 0.3081", true}, {"-(u - 125) * 3", true},    {"1 / (u + 1)", true},
+        {"u ^ 2", true},             {"u > 100", true},                     {"(u * 0.1)[3]", true},      {"(u * 0.1)[10:20, 4]", true},
+        {"(u * 0.1)[-20:]", true}, {"u // 7", false},                {"1 - u + u", false},        {"sqrt(u / 3)", false},
+        {"u > 9 ? u / 2 : 1", false}, {"sum(u / 10, axis = 1)", false},     {"(u / 255) @ transpose(u / 2)", false}, {"1000 // (u - 1)", false},
+        {"(u / 255)[permutation(numpy_rng(1), 100)]", true}, {"minmax(u / 3)", false}, {"not (u > 3)", false},
+    };
+    write_bytes();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tensor each[2];
+        for (int plain = 0; plain < 2; plain++) {
+            runs(arena_printf(&arena, "u = npy(\"u.npy\")\n%sv = %s", plain ? "u = i64(u)\n" : "", cases[i].expression));
+            const struct data_value *v = data_name_value(&result, source_name(&sources, "v", 1));
+            cr_assert(v && (v->kind == DATA_CODED) == (!plain && cases[i].coded), "%s", cases[i].expression);
+            each[plain] = copy_of(named("v")->tensor);
+            cr_assert(named("v")->kind == DATA_TENSOR);
+        }
+        cr_assert(type_equal(&each[0].type, &each[1].type), "%s", cases[i].expression);
+        cr_assert(!memcmp(each[0].data, each[1].data, (size_t)tensor_bytes(&each[0])), "%s", cases[i].expression);
+        tensor_free(&each[0]);
+        tensor_free(&each[1]);
+    }
+    remove_bytes();
+}
+
+/* Bound, split and converted without ever being f64. */
+Test(data, bytes_become_inputs)
+{
+    static const char *const how[] = {"train x = @", "split x = @ into train, valid by 0.3", "split x = @ into train, valid by 0.3, seed = 7"};
+    static const struct type wanted[] = {{.elem = ELEM_F32, .rank = 2, .dim = {DIM_N, 50}}, {.elem = ELEM_F64, .rank = 2, .dim = {DIM_N, 50}},
+                                         {.elem = ELEM_I32, .rank = 2, .dim = {DIM_N, 50}}};
+    static const char *const values[] = {"u / 255", "u / 255", "u / 2"};
+    write_bytes();
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 3; k++)
+            for (int set = 0; set < (i ? 2 : 1); set++) {
+                struct tensor each[2];
+                for (int plain = 0; plain < 2; plain++) {
+                    const char *at = strchr(how[i], '@');
+                    runs(arena_printf(&arena, "u = npy(\"u.npy\")\n%s%.*s%s%s\nu = 0", plain ? "u = i64(u)\n" : "", (int)(at - how[i]), how[i],
+                                      values[k], at + 1));
+                    const struct data_binding *b = bound(set ? &result.valid : &result.train, "x");
+                    cr_assert((b->table == NULL) == plain && data_convert(b, &wanted[k], &each[plain], &diag));
+                }
+                cr_assert(type_equal(&each[0].type, &each[1].type) && each[0].type.dim[0] == (i ? set ? 30 : 70 : 100));
+                cr_assert(!memcmp(each[0].data, each[1].data, (size_t)tensor_bytes(&each[0])), "%s of %s", how[i], values[k]);
+                tensor_free(&each[0]);
+                tensor_free(&each[1]);
+            }
+    struct tensor t;
+    runs("u = npy(\"u.npy\")\nsplit x = u / 4 into train, valid by 0.3"); /* the first odd half is element 1, 14 / 4 */
+    cr_assert(!data_convert(bound(&result.train, "x"), &wanted[2], &t, &diag) && !t.data);
+    cr_assert(strstr(diag.first->message, "row 0") && strstr(diag.first->message, "3.5"), "%s", diag.first->message);
+    cr_assert(!data_convert(bound(&result.valid, "x"), &wanted[2], &t, &diag));
+    cr_assert(strstr(diag.first->next->message, "row 70"), "%s", diag.first->next->message);
+    remove_bytes();
 }
 
 /* ---- messages ---- */

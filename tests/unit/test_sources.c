@@ -109,6 +109,46 @@ Test(sources, several_parts_are_one_file)
     told("gzip data");
 }
 
+/* Replaces |n| bytes of the compressed file. */
+static void
+patch(long at, int whence, const void *bytes, size_t n)
+{
+    FILE *f = fopen(packed, "r+b");
+    cr_assert(f && !fseek(f, at, whence) && fwrite(bytes, 1, n, f) == n);
+    fclose(f);
+}
+
+/* The length at its end only helps to read a compressed file faster; every byte of it is checked in any case. */
+Test(sources, small_compressed_files_are_checked_to_their_end)
+{
+    struct data_source s;
+    struct tensor t;
+    const char text[] = "some bytes";
+    const struct {
+        long at;
+        unsigned char bytes[4];
+        const char *says;
+    } damages[] = {{-4, {9, 0, 16, 0}, "incorrect length check"}, {-4, {255, 255, 255, 255}, "incorrect length check"},
+                   {-4, {0, 0, 0, 0}, "incorrect length check"}, {-8, {1, 2, 3, 4}, "incorrect data check"}};
+    for (int i = -1; i < 4; i++) {
+        write_packed(text, sizeof text, 1 << 20);
+        if (i >= 0)
+            patch(damages[i].at, SEEK_END, damages[i].bytes, 4);
+        cr_assert(source_open(&s, packed, NULL, &diag));
+        bool good = bytes_read(&s, &t);
+        source_close(&s);
+        if (i >= 0) {
+            cr_assert(!good);
+            told(damages[i].says);
+            continue;
+        }
+        cr_assert(good && t.type.dim[0] == (1 << 20) + (int)sizeof text && !memcmp(t.data, text, sizeof text));
+        for (int64_t k = sizeof text; k < t.type.dim[0]; k++)
+            cr_assert(!((const char *)t.data)[k]);
+        tensor_free(&t);
+    }
+}
+
 /* Cut off, lengthened or rewritten while it is open. */
 Test(sources, a_file_that_changes_is_refused)
 {
