@@ -1,40 +1,16 @@
 /* compare: what two sides do differently, and which difference it names. */
 #define _GNU_SOURCE
 #include "frontend/cli/compare.h"
+#include "tests/unit/compare_output.h"
 #include "tests/unit/golden_text.h"
 #include "tests/unit/linear_program.h"
-#include <cjson/cJSON.h>
-#include <sys/wait.h>
 
 TestSuite(compare, .init = scratch_enter, .fini = scratch_leave, .timeout = 300);
-
-static char *
-read_output(const char *arguments, int want)
-{
-    char command[2048], *text = calloc(1, 1 << 20);
-    snprintf(command, sizeof command, "XDG_CACHE_HOME=cache '%s' %s --quiet 2>&1", NNC_PROGRAM, arguments);
-    FILE *pipe = popen(command, "r");
-    cr_assert(pipe && text);
-    text[fread(text, 1, (1 << 20) - 1, pipe)] = 0;
-    int status = pclose(pipe);
-    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == want, "%s: %s", arguments, text);
-    return text;
-}
 
 static char *
 output_of(const char *arguments)
 {
     return read_output(arguments, 0);
-}
-
-static cJSON *
-json_of(const char *arguments)
-{
-    char *text = output_of(arguments), *begin = strchr(text, '{');
-    cJSON *all = cJSON_Parse(begin ? begin : text);
-    cr_assert(all, "%s", text);
-    free(text);
-    return all;
 }
 
 static const cJSON *
@@ -53,16 +29,6 @@ number_of(const cJSON *all, const char *name, const char *field)
 {
     const cJSON *d = difference_of(all, "valid_loss", name);
     return d ? cJSON_GetObjectItem(d, field)->valuedouble : NAN;
-}
-
-static int
-count_significant(const cJSON *all, const char *measure)
-{
-    int n = 0;
-    const cJSON *d, *list = cJSON_GetObjectItem(cJSON_GetObjectItem(all, measure), "differences");
-    cJSON_ArrayForEach(d, list)
-        n += cJSON_IsTrue(cJSON_GetObjectItem(d, "significant"));
-    return n + cJSON_IsTrue(cJSON_GetObjectItem(cJSON_GetObjectItem(all, measure), "significant"));
 }
 
 static void
