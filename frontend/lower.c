@@ -241,10 +241,10 @@ clip(const struct model *m, const struct train_settings *t, struct graph *g, int
     }
 }
 
-void
+struct node *const *
 lower_train(const struct model *m, const struct train_settings *t, struct graph *g)
 {
-    struct node **vars = new_vars(m, g), **map = template_copy(g, m->train, NULL, NULL, vars, g->arena);
+    struct node **of_var = new_vars(m, g), **vars = new_vars(m, g), **map = template_copy(g, m->train, NULL, NULL, vars, g->arena);
     const struct graph_output *loss = &m->train->outputs[0];
     int n = 0;
     int *var = ARENA_ARRAY(g->arena, int, m->nlayer_vars + 1);
@@ -258,7 +258,7 @@ lower_train(const struct model *m, const struct train_settings *t, struct graph 
     g->place = m->optimizer_place;
     g->inner = (struct place){0};
     for (int i = 0; i < n; i++) {
-        gradients[i].sum = grads[i];
+        gradients[i].sum = of_var[var[i]] = grads[i];
         add_parts(g, m->optimizers[var[i]], &gradients[i]);
     }
     clip(m, t, g, n, var, gradients);
@@ -271,4 +271,5 @@ lower_train(const struct model *m, const struct train_settings *t, struct graph 
     graph_output(g, loss->name, map[loss->node->id]);
     if (rate)
         graph_output(g, "lr", rate);
+    return of_var;
 }

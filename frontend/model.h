@@ -248,8 +248,8 @@ struct node **template_copy(struct graph *g, const struct graph *template, const
                             struct arena *scratch);
 
 /* One training step: forward, loss, gradients, clipping, updates. Outputs: "loss", "lr" (f64; absent if the optimiser has
- * none). */
-void lower_train(const struct model *m, const struct train_settings *t, struct graph *g);
+ * none). Returns the loss's gradient by each variable, before clipping, in |g|'s arena; NULL for those that are not trained. */
+struct node *const *lower_train(const struct model *m, const struct train_settings *t, struct graph *g);
 /* Only the forward part and its loss, for dump. */
 void lower_forward(const struct model *m, struct graph *g);
 /* Outputs as the template's; |outputs_only|: the model's outputs and what they need, without the loss. */

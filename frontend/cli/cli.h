@@ -36,6 +36,8 @@ struct session {
     int64_t seed;
     struct checkpoint_position at;  /* of the weights that were loaded; zeros if there are none, or not nnc's */
     struct threads *threads;        /* of --threads; session_program makes them, session_close frees them */
+    lowered_fn *lowered;            /* of its programs: struct program_options */
+    void *lowered_context;
 };
 
 enum needs { NEEDS_TRAIN = 1, NEEDS_VALID = 2, TARGETS_OPTIONAL = 4 };

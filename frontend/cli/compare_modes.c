@@ -57,8 +57,9 @@ list_values(struct lockstep *l)
 
 /* For struct program_options: every value, or one, becomes an output. */
 static void
-show_values(void *context, struct graph *g)
+show_values(void *context, struct graph *g, struct node *const *gradients)
 {
+    (void)gradients;
     struct lockstep *l = context;
     for (int i = 0; i < l->count; i++)
         if (l->only < 0 || l->only == i)
@@ -68,8 +69,9 @@ show_values(void *context, struct graph *g)
 }
 
 static void
-edit_alone(void *context, struct graph *g)
+edit_alone(void *context, struct graph *g, struct node *const *gradients)
 {
+    (void)gradients;
     const struct mode_side *side = context;
     side->edit(side->context, g);
 }

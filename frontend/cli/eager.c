@@ -35,7 +35,7 @@ struct eager {
     void *const *inputs;
     bool failed;                /* memory was short */
     bool outputs_only;
-    void (*lowered)(void *context, struct graph *g);
+    lowered_fn *lowered;
     void *lowered_context;
     bool watch;
     const struct node *bad;
@@ -351,10 +351,11 @@ eager_run(struct eager *e, void *const *inputs, int64_t rows, eager_build *build
 static void
 build_train(void *self, struct graph *g)
 {
-    const struct eager *e = self;
-    lower_train(e->model, e->train, g);
+    struct eager *e = self;
+    struct node *const *gradients = lower_train(e->model, e->train, g);
+    e->has_rate = g->noutputs > 1;
     if (e->lowered && !e->failed)
-        e->lowered(e->lowered_context, g);
+        e->lowered(e->lowered_context, g, gradients);
 }
 
 static void
@@ -381,11 +382,9 @@ static bool
 run_step(struct eager *e, void *const *inputs, const struct step_numbers *numbers, int64_t rows, bool train)
 {
     struct life **lives = train ? &e->train_lives : &e->eval_lives;
-    const bool shown = train && e->lowered; /* its values are looked at after the step */
-    if (!run(e, program_inputs(e->model, inputs, numbers, e->addresses), rows, shown ? NULL : *lives, train ? build_train : build_eval, e))
+    if (!run(e, program_inputs(e->model, inputs, numbers, e->addresses), rows, *lives, train ? build_train : build_eval, e))
         return false;
-    e->has_rate = train && e->graph->noutputs > 1;
-    if (!shown && !*lives)
+    if (!*lives)
         *lives = lives_of(e->graph, e->arena);
     return true;
 }
@@ -412,7 +411,7 @@ eager_value_bytes(int64_t bytes)
 }
 
 void
-eager_lowered(struct eager *e, void (*lowered)(void *context, struct graph *g), void *context)
+eager_lowered(struct eager *e, lowered_fn *lowered, void *context)
 {
     e->lowered = lowered;
     e->lowered_context = context;

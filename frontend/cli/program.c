@@ -294,12 +294,12 @@ static_new(const struct model *m, const struct train_settings *t, struct tensor 
         p->vars[i] = values[i].data;
     if (options->train_rows) {
         struct graph *g = graph_new(arena, m->train->name);
-        lower_train(m, t, g);
+        struct node *const *gradients = lower_train(m, t, g);
         p->has_rate = g->noutputs > 1;
         if (p->has_rate)
             out->lr = &p->rate;
         if (options->lowered)
-            options->lowered(options->lowered_context, g);
+            options->lowered(options->lowered_context, g, gradients);
         if (!plan(p, g, options->train_rows, &p->train_graph))
             return false;
     }

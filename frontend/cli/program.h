@@ -7,6 +7,8 @@
 
 enum mode { MODE_EAGER, MODE_GRAPH, MODE_JIT };
 
+typedef void lowered_fn(void *context, struct graph *g, struct node *const *gradients);
+
 struct program_options {
     enum mode mode;
     enum gemm gemm;
@@ -17,9 +19,9 @@ struct program_options {
     bool outputs_only;          /* evaluation computes the model's outputs and no loss */
     struct code_options code;
     bool wait;                  /* for machine code, before the first step; else graph mode runs until it is there */
-    /* Is called with the graph of a training step as it was lowered: before its passes, or, in eager mode, which has run it then, at the end of
-     * each step, whose values then keep their memory. May make more of its values outputs. NULL: none. */
-    void (*lowered)(void *context, struct graph *g);
+    /* Is called with the graph of a training step as it was lowered, and the gradients that lower_train gives: before its passes, or, in eager
+     * mode, which has run it then, at the end of each step. May add nodes and make values outputs, in eager mode the same ones each time. NULL: none. */
+    lowered_fn *lowered;
     void *lowered_context;
     bool no_cache;              /* machine code is neither taken from disk nor left there */
     const char *const *files;   /* names of the sources, for debuggers: struct code_graphs */
@@ -60,7 +62,7 @@ double eager_number(const struct node *n);
 void eager_watch(struct eager *e);
 const struct node *eager_first_bad(const struct eager *e);
 /* |lowered|: as in struct program_options. */
-void eager_lowered(struct eager *e, void (*lowered)(void *context, struct graph *g), void *context);
+void eager_lowered(struct eager *e, lowered_fn *lowered, void *context);
 /* Output |index| of the graph of the last step. */
 struct tensor eager_output(const struct eager *e, int index);
 void eager_times(struct eager *e, struct kernel_times *times);

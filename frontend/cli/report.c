@@ -12,9 +12,10 @@
 #include <unistd.h>
 
 enum { POINTS_MAX = 2000, CLASSES_MAX = 100, PICTURE_NODES_MAX = 300 };
+enum norm { NORM_WEIGHT, NORM_GRADIENT, NORM_UPDATE, NORMS };
 extern char **environ;
 
-/* The numbers of one epoch: loss, lr, metrics, valid loss, valid metrics, then a norm and an update's norm for each weight. */
+/* The numbers of one epoch: loss, lr, metrics, valid loss, valid metrics, then NORMS norms for each variable. */
 struct report_epoch {
     int64_t run, fold, epoch;
     double *value;
@@ -41,6 +42,51 @@ element(const struct tensor *t, int64_t i)
 }
 
 static void
+failed(struct report *r)
+{
+    if (!r->failed)
+        diag_report(r->s->diag, OUT_OF_MEMORY, (struct place){0});
+    r->failed = true;
+}
+
+/* ---- gradients: what a step gives besides its results, so that it costs no second look at them ---- */
+
+static void
+show_gradients(void *context, struct graph *g, struct node *const *gradients)
+{
+    const struct report *r = context;
+    for (int i = 0; i < r->s->model->nlayer_vars; i++) {
+        struct node *x = gradients[i];
+        if (!x)
+            continue;
+        struct node *squares = graph_add2(g, OP_MUL, x, x);
+        r->gradient[i] = g->noutputs;
+        graph_output(g, "gradient", x->type.rank ? graph_reduce(g, OP_SUM, squares, (1u << x->type.rank) - 1, false) : squares);
+    }
+}
+
+void
+report_step(struct report *r)
+{
+    for (int i = 0; r->page && i < r->s->model->nlayer_vars; i++)
+        if (r->gradient[i]) {
+            struct tensor t = program_output(r->program, r->gradient[i], 1);
+            r->squares[i] += element(&t, 0);
+        }
+    r->steps++;
+}
+
+static void
+forget_steps(struct report *r)
+{
+    r->steps = 0;
+    if (r->page)
+        memset(r->squares, 0, sizeof *r->squares * (size_t)r->s->info.nvars);
+}
+
+/* ---- from epoch to epoch ---- */
+
+static void
 undo_report(void *report)
 {
     report_close(report);
@@ -51,15 +97,13 @@ report_open(struct report *r, struct session *s, bool several)
 {
     *r = (struct report){.s = s, .page = s->cli->options.report, .events_folder = s->cli->options.tensorboard, .several = several};
     arena_guard(s->arena, &r->undo, undo_report, r);
-    return !r->page || save_file_probe(r->page, 1 << 16, s->diag);
-}
-
-static void
-failed(struct report *r)
-{
-    if (!r->failed)
-        diag_report(r->s->diag, OUT_OF_MEMORY, (struct place){0});
-    r->failed = true;
+    if (!r->page)
+        return true;
+    r->gradient = ARENA_ARRAY(s->arena, int, s->info.nvars + 1);
+    r->squares = ARENA_ARRAY(s->arena, double, s->info.nvars + 1);
+    s->lowered = show_gradients;
+    s->lowered_context = r;
+    return save_file_probe(r->page, 1 << 16, s->diag);
 }
 
 static void
@@ -82,9 +126,11 @@ keep_weights(struct report *r)
 }
 
 bool
-report_start(struct report *r, int64_t run, int64_t fold)
+report_start(struct report *r, int64_t run, int64_t fold, const struct program *program)
 {
     char name[64] = "";
+    r->program = program;
+    forget_steps(r);
     r->resumed = r->s->cli->options.resume;
     if (r->page)
         keep_weights(r);
@@ -126,8 +172,9 @@ norms_of(const struct report *r, int var, double *out)
         sum += v * v;
         moved += d * d;
     }
-    out[0] = sqrt(sum);
-    out[1] = sqrt(moved);
+    out[NORM_WEIGHT] = sqrt(sum);
+    out[NORM_GRADIENT] = r->gradient[var] ? sqrt(r->squares[var] / (double)r->steps) : NAN;
+    out[NORM_UPDATE] = r->resumed ? NAN : sqrt(moved);
 }
 
 void
@@ -147,7 +194,7 @@ report_epoch(struct report *r, const struct train_report *t)
         r->epochs = more;
         r->room = room;
     }
-    double *v = calloc((size_t)(values_before_norms(r) + 2 * m->nvars), sizeof *v);
+    double *v = calloc((size_t)(values_before_norms(r) + NORMS * m->nvars), sizeof *v);
     if (!v) {
         failed(r);
         return;
@@ -161,10 +208,9 @@ report_epoch(struct report *r, const struct train_report *t)
     }
     for (int i = 0; i < m->nvars; i++)
         if (is_weight(r, i))
-            norms_of(r, i, v + values_before_norms(r) + 2 * i);
-    for (int i = 0; r->resumed && i < m->nvars; i++)
-        v[values_before_norms(r) + 2 * i + 1] = NAN;
+            norms_of(r, i, v + values_before_norms(r) + NORMS * i);
     r->resumed = false;
+    forget_steps(r);
     r->epochs[r->count++] = (struct report_epoch){t->run, t->fold, t->epoch, v};
     keep_weights(r);
 }
@@ -331,16 +377,18 @@ put_all_curves(struct report *r, struct text *out)
     }
     c[0] = (struct curve){1, "lr"};
     put_curves(r, out, "Learning rate", c, 1);
-    text_printf(out, "<h2>Weights over time</h2><p>The Euclidean norm of each weight after an epoch, and of what the epoch added to it.</p>\n");
-    for (int what = 0; what < 2; what++) {
+    text_printf(out, "<h2>Weights and gradients over time</h2><p>Euclidean norms: of each weight after an epoch; of the loss's gradient by it, before "
+                     "clipping (the root of the mean square over the epoch's steps); of what the epoch added to it.</p>\n");
+    static const char *const titles[NORMS] = {"Weights", "Gradients", "Updates"};
+    for (int what = 0; what < NORMS; what++) {
         int n = 0;
         for (int i = 0; i <= m->nvars; i++) {
             if (n == SVG_COLORS || (i == m->nvars && n)) {
-                put_curves(r, out, what ? "Updates" : "Weights", c, n);
+                put_curves(r, out, titles[what], c, n);
                 n = 0;
             }
             if (i < m->nvars && is_weight(r, i))
-                c[n++] = (struct curve){values_before_norms(r) + 2 * i + what, m->vars[i].name};
+                c[n++] = (struct curve){values_before_norms(r) + NORMS * i + what, m->vars[i].name};
         }
     }
 }

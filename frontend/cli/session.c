@@ -466,7 +466,7 @@ bool
 session_program_options(struct session *s, struct program_options *o)
 {
     const struct cli *cli = s->cli;
-    *o = (struct program_options){.code = chosen_code(cli)};
+    *o = (struct program_options){.code = chosen_code(cli), .lowered = s->lowered, .lowered_context = s->lowered_context};
     /* Who asks for these wants to see what machine code does. */
     o->wait = cli->options.vector_width || cli->options.llvm_passes;
     o->no_cache = cli->options.no_cache;

@@ -66,14 +66,14 @@ put_tick(struct text *out, const struct axis *a, double v, bool vertical)
 }
 
 static void
-put_axis(struct text *out, const struct axis *a, bool vertical)
+put_axis(struct text *out, const struct axis *a, bool vertical, double least)
 {
     if (a->logarithmic) {
         for (double v = pow(10, ceil(log10(a->low))); v <= a->high; v *= 10)
             put_tick(out, a, v, vertical);
         return;
     }
-    double step = step_of(a->high > a->low ? a->high - a->low : 1);
+    double step = fmax(step_of(a->high > a->low ? a->high - a->low : 1), least);
     for (double v = ceil(a->low / step - 1e-9) * step; v <= a->high + step * 1e-9; v += step)
         put_tick(out, a, fabs(v) < step * 1e-9 ? 0 : v, vertical);
 }
@@ -142,8 +142,8 @@ svg_chart(struct text *out, const char *title, const char *x_name, const struct 
     text_printf(out, "<svg viewBox=\"0 0 %d %d\" role=img><text class=title x=%d y=18>", WIDTH + LEGEND, HEIGHT, LEFT);
     html_text(out, title);
     text_printf(out, "</text>\n");
-    put_axis(out, &x, false);
-    put_axis(out, &y, true);
+    put_axis(out, &x, false, points ? 0 : 1); /* lines stand over epochs, which are whole */
+    put_axis(out, &y, true, 0);
     text_printf(out, "<text x=%d y=%d text-anchor=middle>", (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 6);
     html_text(out, x_name);
     text_printf(out, "</text>\n");

@@ -83,9 +83,12 @@ explain_bad_loss(void *context, void *const *inputs, int64_t rows, const struct 
 }
 
 static void
-show_step(void *context, const struct train_report *report)
+after_step(void *context, const struct train_report *report)
 {
-    progress_step(&((struct watcher *)context)->progress, report);
+    struct watcher *w = context;
+    report_step(&w->report);
+    if (!w->s->cli->options.quiet && w->progress.columns)
+        progress_step(&w->progress, report);
 }
 
 static void
@@ -98,9 +101,9 @@ after_epoch(void *context, const struct train_report *report)
 }
 
 static bool
-before_training(void *context, int64_t run, int64_t fold, const struct set *train, const struct set *valid)
+before_training(void *context, int64_t run, int64_t fold, const struct program *program)
 {
-    return report_start(&((struct watcher *)context)->report, run, fold);
+    return report_start(&((struct watcher *)context)->report, run, fold, program);
 }
 
 static void
@@ -140,8 +143,8 @@ run(struct session *s)
                     .loss_by_batch = s->x->facts.epoch_loss == EPOCH_LOSS_BY_BATCH,
                     .history = o->history, .history_no_time = o->history_no_time, .steps = o->steps, .stop = &stop_signal},
         .callbacks = {.context = &w, .on_bad_loss = explain_bad_loss, .on_epoch = after_epoch}, .quiet = o->quiet};
-    if (!o->quiet && w.progress.columns)
-        all.callbacks.on_step = show_step;
+    if (o->report || (!o->quiet && w.progress.columns))
+        all.callbacks.on_step = after_step;
     all.on_start = before_training;
     all.on_end = o->report ? after_training : NULL;
     int status = STATUS_INPUT;

@@ -256,7 +256,7 @@ train_one(struct series *r, int64_t run, int64_t fold)
         return s->diag->status;
     o.streams = s->draws.streams;
     o.streams_variable = s->info.nvars - 1;
-    if (r->t->on_start && !r->t->on_start(r->t->callbacks.context, run, fold, &r->train, &r->valid))
+    if (r->t->on_start && !r->t->on_start(r->t->callbacks.context, run, fold, &r->program))
         return s->diag->status;
     int status = train_run(&s->info, &r->program, &r->train.view, r->has_valid ? &r->valid.view : NULL, &o, &r->t->callbacks,
                            &result, s->diag);

@@ -7,8 +7,8 @@
 struct trainings {
     struct train_options options;   /* of all; seed, run, fold, the paths and |follows| are set for each */
     struct train_callbacks callbacks;
-    /* Before each training, with its run and fold, from 1, and its sets; false (reported) ends them all. */
-    bool (*on_start)(void *context, int64_t run, int64_t fold, const struct set *train, const struct set *valid);
+    /* Before each training, with its run and fold, from 1, and its program; false (reported) ends them all. */
+    bool (*on_start)(void *context, int64_t run, int64_t fold, const struct program *program);
     /* After each, with the evaluation of the valid set by its final weights (NULL without one) and the rows of that set. */
     void (*on_end)(void *context, int64_t run, int64_t fold, const struct evaluation *valid, const struct set *set);
     bool quiet;                     /* nothing is said about where a training was stopped early */

@@ -391,6 +391,52 @@ Test(commands, a_report_and_an_event_file)
         closedir(d);
 }
 
+/* The vertical places of the curve that stands |index|-th in the picture of that title. */
+static int
+curve_of(const char *page, const char *title, int index, double *out, int room)
+{
+    char head[80];
+    snprintf(head, sizeof head, ">%s</text>", title);
+    const char *at = strstr(page, head);
+    for (int i = 0; at && i <= index; i++)
+        at = strstr(at + 1, "<path ");
+    cr_assert(at, "no picture %s", title);
+    at = strstr(at, "d=\"") + 3;
+    int n = 0;
+    for (double x; n < room && sscanf(at, "%*1[ML]%lf %lf", &x, &out[n]) == 2; n++)
+        at += 1 + strcspn(at + 1, "ML\"");
+    return n;
+}
+
+/* The gradients cost no bit of the training, and all modes show the same. With a learning rate of 1 and one step an epoch an update is the
+ * gradient: so are their curves. */
+Test(commands, a_report_of_gradients)
+{
+    static const char *const modes[] = {"eager", "graph", "jit"};
+    put_model("m.nn", "tanh(dense(x, 4))", "adam()", "clip global_norm = 0.1");
+    cr_assert_eq(nnc("train m.nn --save w.safetensors"), 0, "%s", last.err);
+    for (int i = 0; i < 3; i++) {
+        struct run r = {.mode = modes[i]};
+        cr_assert_eq(nnc_in(&r, "train m.nn --save a.safetensors --report r.html"), 0, "%s", last.err);
+        cr_expect(files_equal("w.safetensors", "a.safetensors"), "%s", modes[i]);
+        if (!i)
+            rename("r.html", "first.html");
+        else
+            cr_expect(files_equal("first.html", "r.html"), "%s", modes[i]);
+    }
+    double gradient[8], update[8];
+    put_model("m.nn", "tanh(dense(x, 4))", "sgd(lr = 1)", "");
+    cr_assert_eq(nnc("train m.nn --set train.batch=64 --epochs 5 --report r.html"), 0, "%s", last.err);
+    const char *page = file_bytes("r.html", NULL);
+    for (int i = 0; i < 4; i++) {
+        cr_assert_eq(curve_of(page, "Gradients", i, gradient, 8), 5);
+        cr_assert_eq(curve_of(page, "Updates", i, update, 8), 5);
+        for (int k = 0; k < 5; k++)
+            cr_expect(fabs(gradient[k] - update[k]) < 0.15, "weight %d, epoch %d: %g, %g", i, k + 1, gradient[k], update[k]);
+        cr_expect(i || update[0] != update[4]);
+    }
+}
+
 Test(commands, a_new_file_is_whole)
 {
     cr_assert_eq(nnc("new my-net"), 0);
