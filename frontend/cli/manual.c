@@ -4,6 +4,7 @@
 #include "frontend/cli/options.h"
 #include <string.h>
 
+#define EVERY GROUP_EVERY
 #define ALL GROUP_ALL
 #define TRAIN GROUP_TRAIN
 #define RUN GROUP_RUN
@@ -17,7 +18,7 @@
 #define COMPARE GROUP_COMPARE
 
 static const struct { const char *name, *operand, *help; unsigned groups; } all[] = {
-#define COMMAND(id, operand, groups, help) {#id, operand, help, (groups) | GROUP_ALL},
+#define COMMAND(id, operand, groups, help) {#id, operand, help, (groups) | GROUP_EVERY},
 #include "frontend/cli/commands.def"
 #undef COMMAND
 };
@@ -78,9 +79,18 @@ write_man(void)
         printf("\n");
         put_troff(all[i].help);
         printf(".\n");
-        put_options(all[i].groups & ~(unsigned)GROUP_ALL);
+        put_options(all[i].groups & ~(unsigned)(GROUP_EVERY | GROUP_ALL));
     }
     printf(".SH OPTIONS OF ALL COMMANDS\n");
+    put_options(GROUP_EVERY);
+    printf(".SH OPTIONS OF COMMANDS THAT HAVE A MODEL\nAll but");
+    const char *between = " ";
+    for (int i = 0; i < COMMANDS; i++)
+        if (!(all[i].groups & GROUP_ALL)) {
+            printf("%s%s", between, all[i].name);
+            between = ", ";
+        }
+    printf(":\n");
     put_options(GROUP_ALL);
     printf(".SH EXIT STATUS\n.TP\n.B 0\ndone\n.TP\n.B 1\nthe model, the data or a file is at fault; the message says where\n.TP\n.B 2\n"
            "wrong command line\n.TP\n.B 3\nthe machine failed: disk full, out of memory\n.TP\n.B 70\na fault of nnc itself\n.TP\n"
@@ -151,7 +161,9 @@ write_zsh(void)
     }
     printf("    )\n    if (( CURRENT == 2 )); then\n        _describe command commands\n        return\n    fi\n    case $words[2] in\n");
     for (int i = 0; i < COMMANDS; i++) {
-        printf("        %s) _arguments '2:%s:_files'", all[i].name, all[i].operand[0] == '[' ? "" : all[i].operand);
+        printf("        %s) _arguments '2:%.*s:_files'", all[i].name, all[i].operand[0] == '[' ? 0 : (int)strcspn(all[i].operand, " "), all[i].operand);
+        if (strchr(all[i].operand, ' '))
+            printf(" '3::FILE:_files'"); /* may be left out */
         for (int k = 0; k < OPTIONS; k++) {
             if (!(options[k].groups & all[i].groups))
                 continue;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define EVERY GROUP_EVERY
 #define ALL GROUP_ALL
 #define TRAIN GROUP_TRAIN
 #define RUN GROUP_RUN
@@ -20,7 +21,7 @@
 #define COMPARE GROUP_COMPARE
 
 const struct command commands[] = {
-#define COMMAND(id, operand, groups, help) {#id, operand, help, (groups) | ALL, command_##id},
+#define COMMAND(id, operand, groups, help) {#id, operand, help, (groups) | EVERY, command_##id},
 #include "frontend/cli/commands.def"
 #undef COMMAND
 };
@@ -132,12 +133,12 @@ options_parse(const struct command *command, int n, char **words, struct arena *
     for (int i = 0; i < OPTIONS; i++)
         if (options[i].kind == COUNT || options[i].kind == POSITIVE)
             *(int64_t *)((char *)out + options[i].offset) = -1;
-    bool ok = true, only_operands = false;
+    bool ok = true, only_operands = false, unknown_option = false;
     for (int i = 0; i < n; i++) {
         const char *word = words[i];
         if (only_operands || word[0] != '-' || !word[1]) {
             bool two = strchr(command->operand, ' ');
-            if (out->operand && (!two || out->other)) {
+            if (out->operand && (!two || out->other) && !unknown_option) { /* whose value it may be */
                 diag_subject(diag, OPERAND_EXTRA, "nnc", word);
                 ok = false;
             }
@@ -153,6 +154,7 @@ options_parse(const struct command *command, int n, char **words, struct arena *
         if (!o) {
             unknown(arena_text(arena, word, length), command->groups, diag);
             ok = false;
+            unknown_option = true;
             continue;
         }
         const char *value = word[length] ? word + length + 1 : NULL;

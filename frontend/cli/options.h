@@ -4,7 +4,11 @@
 #include "ir/diag.h"
 #include <stdio.h>
 
-enum option_group { GROUP_ALL = 1, GROUP_TRAIN = 2, GROUP_RUN = 4, GROUP_WEIGHTS = 8, GROUP_FORMAT = 16, GROUP_PREDICT = 32, GROUP_DUMP = 64, GROUP_OPT = 128, GROUP_FMT = 256, GROUP_BENCH = 4096, GROUP_COMPARE = 8192 };
+/* EVERY: of each command. ALL: of those that have a model. The others: of the commands whose rows name them. */
+enum option_group {
+    GROUP_EVERY = 1, GROUP_ALL = 2, GROUP_TRAIN = 4, GROUP_RUN = 8, GROUP_WEIGHTS = 16, GROUP_FORMAT = 32, GROUP_PREDICT = 64, GROUP_DUMP = 128,
+    GROUP_OPT = 256, GROUP_FMT = 512, GROUP_BENCH = 1024, GROUP_COMPARE = 2048
+};
 
 struct texts {
     const char **text;

@@ -164,6 +164,11 @@ Test(commands, wrong_command_lines_rows_61_62_and_65)
     refused("61_large", 2, "train m.nn --epochs 99999999999");
     refused("61_set", 1, "train m.nn --set train.batch=0");
     refused("62_flag", 2, "train m.nn --sav w.safetensors");
+    refused("62_new", 2, "new other --mode jit");
+    refused("62_models", 2, "models --epochs 3");
+    refused("62_help", 2, "help train --save w.safetensors");
+    refused("62_fmt", 2, "fmt m.nn --threads 2");
+    cr_expect(access("other.nn", F_OK));
     refused("62_missing", 2, "train m.nn --save");
     refused("62_empty", 2, "train m.nn --save=");
     refused("65_same", 2, "predict m.nn --weights w.safetensors --input x=x.npy --output p=x.npy");

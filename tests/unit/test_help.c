@@ -4,6 +4,7 @@
 #include "tests/unit/golden_text.h"
 #include "tests/unit/run_program.h"
 
+#define EVERY GROUP_EVERY
 #define ALL GROUP_ALL
 #define TRAIN GROUP_TRAIN
 #define RUN GROUP_RUN
@@ -169,12 +170,15 @@ Test(help, manual_page)
         char *section = strstr(page, title);
         cr_assert(section, "%s", title);
         char *next = strstr(section + 1, "\n.SS "), *stop = next && next < all ? next : all;
-        expect_words(found(section, stop, "\n.B \\-", "\n.B ", " \n"), expected(commands[i].groups & ~(unsigned)GROUP_ALL), "man",
+        expect_words(found(section, stop, "\n.B \\-", "\n.B ", " \n"), expected(commands[i].groups & ~(unsigned)(GROUP_EVERY | GROUP_ALL)), "man",
                      commands[i].name);
     }
     char *stop = strstr(all + 1, "\n.SH ");
     cr_assert(stop);
-    expect_words(found(all, stop, "\n.B \\-", "\n.B ", " \n"), expected(GROUP_ALL), "man", "all commands");
+    expect_words(found(all, stop, "\n.B \\-", "\n.B ", " \n"), expected(GROUP_EVERY), "man", "all commands");
+    cr_assert(!strncmp(stop, "\n.SH OPTIONS OF COMMANDS THAT HAVE A MODEL\nAll but fmt, new, models, help:\n", 70));
+    char *behind = strstr(stop + 1, "\n.SH ");
+    expect_words(found(stop, behind, "\n.B \\-", "\n.B ", " \n"), expected(GROUP_ALL), "man", "commands with a model");
     free(page);
 }
 
@@ -196,6 +200,8 @@ Test(help, zsh_completion)
                 putc(*p, w.out);
         free(lines);
         expect_words(end(&w), expected(commands[i].groups), "zsh", commands[i].name);
+        char *second = strstr(section, " '3::FILE:_files'");
+        cr_expect_eq(second && second < stop, strchr(commands[i].operand, ' ') != NULL, "%s completes its operands", commands[i].name);
     }
     free(text);
 }
