@@ -29,6 +29,36 @@ bench_median(double *v, int n)
     return n ? v[n / 2] : NAN;
 }
 
+double
+bench_probe(void)
+{
+    enum { TRIES = 6, TURNS = 20000 };
+    double best = INFINITY;
+    for (int k = 0; k < TRIES; k++) {
+        double start = bench_now();
+        uint64_t x = 1;
+        for (int i = 0; i < TURNS; i++) {
+            x = x * 6364136223846793005u + 1442695040888963407u; /* each waits for the one before: cycles that no compiler saves */
+            __asm__ volatile("" : "+r"(x));
+        }
+        best = fmin(best, bench_now() - start);
+    }
+    return best;
+}
+
+int
+bench_undisturbed(const struct bench_piece *p, int n, double best_probe, double *out_times, bool *out_disturbed)
+{
+    int count = 0;
+    for (int i = 0; i < n; i++)
+        if (p[i].probe <= BENCH_SLOW * best_probe)
+            out_times[count++] = p[i].time;
+    *out_disturbed = count < BENCH_FEW && count < n;
+    for (int i = 0; *out_disturbed && i < n; i++)
+        out_times[i] = p[i].time;
+    return *out_disturbed ? n : count;
+}
+
 static void
 judge(struct bench *b)
 {
@@ -55,6 +85,7 @@ run(struct session *s)
     b->mode[BENCH_BLAS].name = "graph, openblas";
     b->mode[BENCH_BLAS].mode = "graph";
 #endif
+    b->probe = bench_probe();
     signal(SIGPIPE, SIG_IGN); /* a process that measures and dies is seen at its pipe's end */
     bench_count(b);
     if (!bench_modes(b))

@@ -12,6 +12,8 @@ struct bench_mode {
     const char *mode, *gemm;        /* as --mode and --gemm name them */
     bool measured;
     double step, low, high;         /* median, first and ninth tenth of the rounds */
+    int pieces, slow;               /* pieces that were timed; of them, left out for the processor ran slower than at its best */
+    bool disturbed;                 /* too few were left: the slow ones count too */
     double compile_ms;              /* making the program, nothing on disk */
     double warm_ms;                 /* the same with the code on disk; NAN: there is no code */
     double first_step_ms;           /* compile_ms and the first step */
@@ -31,6 +33,7 @@ struct bench_product {
     enum elem elem;
     int count;                      /* in a step */
     double time, blas;              /* of one */
+    bool disturbed;                 /* measured while the processor ran slower than at its best */
 };
 enum { BENCH_PRODUCTS = 16 };
 
@@ -50,12 +53,27 @@ struct bench {
     int npasses;
     double flop;                    /* of the contractions of a step */
     double peak;                    /* GFLOP/s of fused multiply-adds on one core */
+    double probe;                   /* the least that bench_probe gave */
+    bool passes_disturbed;
     int threads;                    /* of a step */
     bool equal;
 };
 
 double bench_now(void);             /* microseconds */
 double bench_median(double *v, int n); /* sorts */
+
+/* The frequency of some machines halves for minutes, and a neighbour may take half of a core. So a loop of a known length is run
+ * before and after each piece that is timed: where it takes over BENCH_SLOW times as long as at its best, the piece is
+ * left out, and modes are compared at the same speed. */
+#define BENCH_SLOW 1.2
+enum { BENCH_FEW = 3 };             /* with fewer pieces at full speed all count, and the result is marked */
+struct bench_piece {
+    /* Microseconds; probe: the longer one of both, longer still by the time that the piece waited for a processor. */
+    double time, probe;
+};
+double bench_probe(void);
+/* Copies the times of the pieces at full speed, or of all if these are fewer than BENCH_FEW; returns how many. */
+int bench_undisturbed(const struct bench_piece *p, int n, double best_probe, double *out_times, bool *out_disturbed);
 
 /* -- bench_steps.c: training steps, and processes that do them on request --------------------------------------------- */
 

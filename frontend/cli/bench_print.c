@@ -48,6 +48,13 @@ add_number(struct table *t, double x, const char *unit)
     add_text(t, isnan(x) ? "-" : arena_printf(t->arena, "%.*f%s", digits, x, unit));
 }
 
+/* Marked where the processor ran slower than at its best. */
+static void
+add_time(struct table *t, double x, bool disturbed)
+{
+    add_number(t, x, disturbed ? "*" : "");
+}
+
 static void
 add_share(struct table *t, double x)
 {
@@ -82,7 +89,7 @@ modes_table(const struct bench *b)
         if (!m->measured || !add_row(&t))
             continue;
         add_text(&t, m->name);
-        add_number(&t, m->step, "");
+        add_time(&t, m->step, m->disturbed);
         add_share(&t, m->step / most);
         add_text(&t, arena_printf(t.arena, "%.3g-%.3g", m->low, m->high));
         add_number(&t, m->first_step_ms, "");
@@ -96,12 +103,19 @@ modes_table(const struct bench *b)
     return t;
 }
 
+/* GFLOP/s of a step's contractions over the whole step. */
+static double
+mode_rate(const struct bench *b, const struct bench_mode *m)
+{
+    return b->flop > 0 ? b->flop / m->step / 1e3 : NAN;
+}
+
 static struct table
 parts_table(const struct bench *b)
 {
     static const char *const head[] = {"where a step goes, us", "making the graph", "dispatch", "memory", "contractions",
-                                       "other kernels", "drawing the batch"};
-    struct table t = table_new(b->s->arena, "Parts", 7, head);
+                                       "other kernels", "drawing the batch", "GFLOP/s", "of the peak"};
+    struct table t = table_new(b->s->arena, "Parts", 9, head);
     for (int i = 0; i < BENCH_MODES; i++) {
         const struct bench_mode *m = &b->mode[i];
         if (!m->measured || !add_row(&t))
@@ -113,6 +127,8 @@ parts_table(const struct bench *b)
         add_number(&t, m->contractions, "");
         add_number(&t, m->others, isnan(m->contractions) ? " in all" : "");
         add_number(&t, m->data, "");
+        add_number(&t, mode_rate(b, m), "");
+        add_number(&t, 100 * mode_rate(b, m) / (b->peak * b->threads), " %");
     }
     return t;
 }
@@ -145,7 +161,7 @@ products_table(const struct bench *b)
             continue;
         add_text(&t, product_name(b, p));
         add_text(&t, arena_printf(t.arena, "%d", p->count));
-        add_number(&t, p->time, "");
+        add_time(&t, p->time, p->disturbed);
         add_number(&t, rate, "");
         add_number(&t, 100 * rate / b->peak, " %");
         add_share(&t, fmin(1, rate / b->peak));
@@ -164,7 +180,7 @@ passes_table(const struct bench *b)
         if (isnan(b->pass[i].gain) || !add_row(&t))
             continue;
         add_text(&t, pass_info[b->pass[i].pass].name);
-        add_number(&t, b->pass[i].gain, "");
+        add_time(&t, b->pass[i].gain, b->passes_disturbed);
         add_number(&t, 100 * b->pass[i].gain / b->mode[BENCH_JIT].step, " %");
     }
     return t;
@@ -250,6 +266,27 @@ summary(const struct bench *b)
                                                     : "THE MODES DO NOT GIVE THE SAME WEIGHTS AND LOSSES.");
 }
 
+/* What the probes between the pieces said; NULL: nothing. */
+static const char *
+speed_note(const struct bench *b)
+{
+    int slow = 0, all = 0;
+    bool disturbed = b->passes_disturbed;
+    for (int i = 0; i < BENCH_MODES; i++)
+        if (b->mode[i].measured) {
+            slow += b->mode[i].slow;
+            all += b->mode[i].pieces;
+            disturbed |= b->mode[i].disturbed;
+        }
+    for (int i = 0; i < b->nproducts; i++)
+        disturbed |= b->product[i].disturbed;
+    const char *text = !slow ? "" : arena_printf(b->s->arena, "%d of %d pieces of steps are left out: the processor was over %.0f %% slower than at "
+                                                 "its best, or shared. ", slow, all, 100 * (BENCH_SLOW - 1));
+    if (disturbed)
+        text = arena_printf(b->s->arena, "%s* measured while the processor was slower than at its best, or shared.", text);
+    return *text ? text : NULL;
+}
+
 static void
 print_text(const struct bench *b, FILE *out, bool terminal)
 {
@@ -258,6 +295,8 @@ print_text(const struct bench *b, FILE *out, bool terminal)
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         print_table(out, &tables[i], terminal);
     fprintf(out, "%s\n", summary(b));
+    if (speed_note(b))
+        fprintf(out, "%s\n", speed_note(b));
 }
 
 /* ---- JSON and CSV ---- */
@@ -300,7 +339,11 @@ print_json_mode(FILE *out, const struct bench *b, const struct bench_mode *m, co
     put_json(out, ", ", "contractions", m->contractions);
     put_json(out, ", ", "kernels", m->others);
     put_json(out, ", ", "data", m->data);
-    put_json(out, "}, ", "gflops", b->flop / m->step / 1e3);
+    put_json(out, "}, ", "gflops", mode_rate(b, m));
+    put_json(out, ", ", "of_peak", mode_rate(b, m) / (b->peak * b->threads));
+    put_whole(out, "pieces", m->pieces);
+    put_whole(out, "slow_pieces", m->slow);
+    fprintf(out, ", \"disturbed\": %s", m->disturbed ? "true" : "false");
     const struct bench_mode *than = &b->mode[m == &b->mode[BENCH_JIT] ? BENCH_GRAPH : BENCH_EAGER];
     put_json(out, ", ", "pays_off_steps", pays_off(m, m->compile_ms, than));
     fprintf(out, "}");
@@ -335,9 +378,9 @@ print_json(const struct bench *b, FILE *out)
         put_json(out, ", ", "us", p->time);
         put_json(out, ", ", "openblas_us", p->blas);
         put_json(out, ", ", "gflops", product_flop(p) / p->time / 1e3);
-        fprintf(out, "}");
+        fprintf(out, ", \"disturbed\": %s}", p->disturbed ? "true" : "false");
     }
-    fprintf(out, "]},\n \"passes_us\": {");
+    fprintf(out, "]},\n \"passes_disturbed\": %s, \"passes_us\": {", b->passes_disturbed ? "true" : "false");
     for (int i = 0; i < b->npasses; i++)
         put_json(out, i ? ", " : "", pass_info[b->pass[i].pass].name, b->pass[i].gain);
     fprintf(out, "}}\n");
@@ -358,7 +401,7 @@ print_csv(const struct bench *b, FILE *out)
     fprintf(out,
             "mode,step_us,step_us_low,step_us_high,first_step_ms,compile_ms,compile_warm_ms,nodes,kernels,kernels_unfused,"
             "moved_bytes,live_bytes,arena_bytes,peak_rss,graph_us,dispatch_us,memory_us,contractions_us,kernels_us,"
-            "data_us,equal\n");
+            "data_us,pieces,slow_pieces,disturbed,equal\n");
     for (int i = 0; i < BENCH_MODES; i++) {
         const struct bench_mode *m = &b->mode[i];
         if (!m->measured)
@@ -374,6 +417,7 @@ print_csv(const struct bench *b, FILE *out)
             fprintf(out, ",%lld", (long long)counts[k]);
         for (int k = 0; k < 6; k++)
             put_field(out, parts[k]);
+        fprintf(out, ",%d,%d,%s", m->pieces, m->slow, m->disturbed ? "true" : "false");
         fprintf(out, ",%s\n", m->digest == b->mode[BENCH_EAGER].digest ? "true" : "false");
     }
 }
@@ -428,6 +472,11 @@ print_html(const struct bench *b, FILE *out)
             (long long)b->rows, b->threads, b->threads > 1 ? "s" : "");
     put_html(out, summary(b));
     fputs("</p>\n", out);
+    if (speed_note(b)) {
+        fputs("<p>", out);
+        put_html(out, speed_note(b));
+        fputs("</p>\n", out);
+    }
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         print_html_table(out, &tables[i]);
     fputs("</body>\n</html>\n", out);

@@ -290,13 +290,26 @@ product_graph(struct session *s, const struct bench_product *p)
     return passes_run(g, 0, PASS_PLAN, false, s->diag) ? g : NULL;
 }
 
+enum { PIECES = 9 };
+
 struct product_run {
     const struct code *code[2];     /* own, OpenBLAS */
     struct code_args args;
     void *inputs[2];
     struct kernel_context kernels[2];
-    double times[2][9];
+    struct bench_piece pieces[2][PIECES];
 };
+
+/* The median of the pieces at full speed. */
+static double
+median_piece(const struct bench_piece *p, double best_probe, bool *out_disturbed)
+{
+    double times[PIECES];
+    bool disturbed;
+    int n = bench_undisturbed(p, PIECES, best_probe, times, &disturbed);
+    *out_disturbed |= disturbed;
+    return bench_median(times, n);
+}
 
 static double
 time_product(struct product_run *r, int which, int64_t count)
@@ -309,7 +322,7 @@ time_product(struct product_run *r, int which, int64_t count)
 }
 
 static void
-measure_product(struct session *s, const struct codegen *gen, bool blas, struct bench_product *p)
+measure_product(struct session *s, const struct codegen *gen, bool blas, double best_probe, struct bench_product *p)
 {
     struct product_run r = {.kernels = {{.rows = 1}, {.rows = 1, .gemm = GEMM_OPENBLAS}}};
     const struct graph *g = product_graph(s, p);
@@ -328,12 +341,16 @@ measure_product(struct session *s, const struct codegen *gen, bool blas, struct 
             time_product(&r, i, 1);
         double once = time_product(&r, 0, 3);
         int64_t count = once > 0 && once < 4e3 ? (int64_t)(4e3 / once) + 1 : 1;
-        for (int k = 0; k < 9; k++)
-            for (int i = 0; i < 1 + blas; i++)
-                r.times[i][k] = time_product(&r, i, count);
-        p->time = bench_median(r.times[0], 9);
+        double before = bench_probe();
+        for (int k = 0; k < PIECES; k++)
+            for (int i = 0; i < 1 + blas; i++) {
+                double time = time_product(&r, i, count), after = bench_probe();
+                r.pieces[i][k] = (struct bench_piece){time, fmax(before, after)};
+                before = after;
+            }
+        p->time = median_piece(r.pieces[0], best_probe, &p->disturbed);
         if (blas)
-            p->blas = bench_median(r.times[1], 9);
+            p->blas = median_piece(r.pieces[1], best_probe, &p->disturbed);
     }
     for (int i = 0; i < 2; i++) {
         code_free((struct code *)r.code[i]);
@@ -360,7 +377,7 @@ work_products(void *context, int in, int out)
     if (!b->mode[BENCH_JIT].measured || !codegen_load(&gen, &silent))
         return;
     for (int i = 0; i < b->nproducts; i++)
-        measure_product(s, &gen, blas, &b->product[i]);
+        measure_product(s, &gen, blas, b->probe, &b->product[i]);
     bench_write(out, b->product, sizeof b->product);
     codegen_unload(&gen);
 }

@@ -4,6 +4,7 @@
 #include "runtime/digest.h"
 #include "runtime/exec.h"
 #include "runtime/shuffle.h"
+#include "runtime/threads.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { EQUAL_STEPS = 20, ROUNDS_MAX = 25, ROUNDS_MIN = 5, PASS_ROUNDS = 9 };
@@ -193,7 +195,7 @@ bench_join(struct bench_child *c)
 
 /* ---- one mode ---- */
 
-/* What is asked of a process: steps, or one of these. It answers with the time they took; -1: it failed. */
+/* What is asked of a process: steps, or one of these. It answers with a bench_piece, whose time is -1 if it failed. */
 enum { ASK_DRAWS = -1, ASK_PARTS = -2, ASK_END = 0 };
 
 struct started {
@@ -262,6 +264,15 @@ struct job {
     const struct bench_mode *mode;
 };
 
+/* Microseconds that this thread has had a processor. */
+static double
+own_time(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return 1e6 * (double)t.tv_sec + 1e-3 * (double)t.tv_nsec;
+}
+
 static void
 serve(struct feeder *f, struct session *s, const struct bench_mode *m, int in, int out)
 {
@@ -281,10 +292,17 @@ serve(struct feeder *f, struct session *s, const struct bench_mode *m, int in, i
             bench_write(out, &p, sizeof p);
             continue;
         }
-        double start = bench_now();
+        struct bench_piece p = {.time = -1, .probe = bench_probe()};
+        double start = bench_now(), own = own_time();
         bool ok = feeder_steps(f, count, ask == ASK_DRAWS);
-        double took = ok ? bench_now() - start : -1;
-        bench_write(out, &took, sizeof took);
+        double took = bench_now() - start;
+        own = own_time() - own;
+        p.probe = fmax(p.probe, bench_probe());
+        if (threads_count(s->threads) == 1) /* several may wait for each other */
+            p.probe *= fmax(1, took / own);
+        if (ok)
+            p.time = took;
+        bench_write(out, &p, sizeof p);
     }
 }
 
@@ -350,14 +368,22 @@ warm_time(struct session *s, const struct bench_mode *m)
     return ms;
 }
 
+/* The time is that of one. */
+static struct bench_piece
+ask_piece(struct bench_child *c, int64_t what, int64_t count)
+{
+    struct bench_piece p;
+    int64_t words[2] = {what, count};
+    if (!bench_write(c->to, words, sizeof words) || !bench_read(c->from, &p, sizeof p) || p.time < 0)
+        return (struct bench_piece){-1, INFINITY};
+    p.time /= (double)count;
+    return p;
+}
+
 static double
 ask(struct bench_child *c, int64_t what, int64_t count)
 {
-    double took = -1;
-    int64_t words[2] = {what, count};
-    if (!bench_write(c->to, words, sizeof words) || !bench_read(c->from, &took, sizeof took))
-        return -1;
-    return took / (double)count;
+    return ask_piece(c, what, count).time;
 }
 
 static int64_t
@@ -416,10 +442,22 @@ start_modes(struct bench *b, struct bench_child child[BENCH_MODES])
     }
 }
 
+/* A piece, once more if the processor ran slower than it can. */
+static struct bench_piece
+ask_again(struct bench_child *c, int64_t count, double best_probe)
+{
+    struct bench_piece first = ask_piece(c, 1, count);
+    if (first.probe <= BENCH_SLOW * best_probe)
+        return first;
+    struct bench_piece second = ask_piece(c, 1, count);
+    return second.probe < first.probe ? second : first;
+}
+
 static void
 time_modes(struct bench *b, struct bench_child child[BENCH_MODES])
 {
-    double times[BENCH_MODES][ROUNDS_MAX], all = 0;
+    struct bench_piece pieces[BENCH_MODES][ROUNDS_MAX];
+    double times[ROUNDS_MAX], all = 0;
     int64_t count[BENCH_MODES];
     for (int i = 0; i < BENCH_MODES; i++) {
         if (!b->mode[i].measured)
@@ -438,16 +476,21 @@ time_modes(struct bench *b, struct bench_child child[BENCH_MODES])
     rounds = rounds < ROUNDS_MIN ? ROUNDS_MIN : rounds;
     for (int r = 0; r < rounds; r++)
         for (int i = 0; i < BENCH_MODES; i++)
-            if (b->mode[i].measured)
-                times[i][r] = ask(&child[i], 1, count[i]);
+            if (b->mode[i].measured) {
+                pieces[i][r] = ask_again(&child[i], count[i], b->probe);
+                b->probe = fmin(b->probe, pieces[i][r].probe);
+            }
     for (int i = 0; i < BENCH_MODES; i++) {
         struct bench_mode *m = &b->mode[i];
         if (!m->measured)
             continue;
-        m->step = bench_median(times[i], rounds);
-        m->low = times[i][rounds / 10];
-        m->high = times[i][rounds - 1 - rounds / 10];
-        m->measured = times[i][0] > 0;
+        int n = bench_undisturbed(pieces[i], rounds, b->probe, times, &m->disturbed);
+        m->pieces = rounds;
+        m->slow = m->disturbed ? 0 : rounds - n;
+        m->step = bench_median(times, n);
+        m->low = times[n / 10];
+        m->high = times[n - 1 - n / 10];
+        m->measured = times[0] > 0;
     }
 }
 
@@ -498,6 +541,7 @@ struct passes_job {
     int count;
     uint32_t without[2 * PASS_COUNT + 2];
     double time[2 * PASS_COUNT + 2];
+    bool disturbed;
 };
 
 static void
@@ -540,16 +584,22 @@ work_passes(void *context, int in, int out)
             _exit(1);
     }
     int64_t count = steps_for(job->b->mode[BENCH_JIT].step, ROUND);
-    for (int r = 0; r < PASS_ROUNDS; r++)
+    double best = job->b->probe, probes[PASS_ROUNDS];
+    for (int r = 0; r < PASS_ROUNDS; r++) {
+        probes[r] = bench_probe();
         for (int i = 0; i < n; i++) {
             double start = bench_now();
             if (same[i] == i && !feeder_steps(&f[i], count, false))
                 _exit(1);
             times[i][r] = same[i] == i ? (bench_now() - start) / (double)count : times[same[i]][r];
         }
+        probes[r] = fmax(probes[r], bench_probe());
+    }
+    job->disturbed = least(probes, PASS_ROUNDS) > BENCH_SLOW * best;
     for (int i = 0; i < n; i++)
         job->time[i] = least(times[i], PASS_ROUNDS); /* the differences are small: only undisturbed rounds tell them */
     bench_write(out, job->time, sizeof job->time);
+    bench_write(out, &job->disturbed, sizeof job->disturbed);
 }
 
 void
@@ -563,7 +613,9 @@ bench_passes(struct bench *b)
     if (!b->mode[BENCH_JIT].measured || b->mode[BENCH_JIT].step > PASS_STEP_MAX)
         return;
     job.count = chains(b, job.without);
-    bool ok = bench_fork(&c, work_passes, &job) && bench_read(c.from, job.time, sizeof job.time);
+    bool ok = bench_fork(&c, work_passes, &job) && bench_read(c.from, job.time, sizeof job.time) &&
+              bench_read(c.from, &job.disturbed, sizeof job.disturbed);
+    b->passes_disturbed = job.disturbed;
     bench_join(&c);
     for (int i = 0; ok && i < b->npasses; i++) {
         const double *up = &job.time[i], *down = &job.time[b->npasses + 1 + (b->npasses - 1 - i)];

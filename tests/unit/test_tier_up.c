@@ -1,5 +1,6 @@
 /* The program in jit mode: code that is made while graph mode runs, taken from disk, or not to be had at all gives the bytes
  * of graph mode; bench says so too. */
+#include "frontend/cli/bench.h"
 #include <cJSON.h>
 #include <criterion/criterion.h>
 #include <stdarg.h>
@@ -119,22 +120,38 @@ Test(tier_up, without_a_code_generator)
     end();
 }
 
+/* Pieces between which the processor ran slower than it can are left out, unless hardly any is left. */
+Test(tier_up, bench_compares_like_with_like)
+{
+    static const struct bench_piece p[] = {{5, 30}, {9, 61}, {6, 31}, {7, 35.9}, {12, 36.1}};
+    double times[5];
+    bool disturbed;
+    cr_assert_eq(bench_undisturbed(p, 5, 30, times, &disturbed), 3);
+    cr_assert(times[0] == 5 && times[1] == 6 && times[2] == 7 && !disturbed);
+    cr_assert_eq(bench_undisturbed(p, 3, 30, times, &disturbed), 3);
+    cr_assert(times[1] == 9 && times[2] == 6 && disturbed);
+    cr_assert_eq(bench_undisturbed(p, 1, 30, times, &disturbed), 1);
+    cr_assert(!disturbed);
+    cr_assert(bench_probe() > 0);
+}
+
 Test(tier_up, bench)
 {
     begin();
     static const char *const modes[] = {"eager", "graph", "jit"};
     static const char *const keys[] = {"step_us", "first_step_ms", "compile_ms", "kernels", "kernels_unfused", "live_bytes",
-                                       "arena_bytes", "peak_rss"};
+                                       "arena_bytes", "peak_rss", "gflops", "of_peak", "pieces"};
     cr_assert_eq(run("%s bench m.nn --format json", NNC_PROGRAM), 0, "%s", contents("err.txt"));
     char *text = contents("out.txt");
     cJSON *j = cJSON_Parse(text);
     cr_assert(j && cJSON_IsTrue(cJSON_GetObjectItem(j, "equal")), "%s", text);
     for (int i = 0; i < 3; i++) {
         const cJSON *m = cJSON_GetObjectItem(cJSON_GetObjectItem(j, "modes"), modes[i]);
-        for (int k = 0; k < 8; k++) {
+        for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
             const cJSON *n = cJSON_GetObjectItem(m, keys[k]);
             cr_expect(cJSON_IsNumber(n) && n->valuedouble > 0, "%s of %s", keys[k], modes[i]);
         }
+        cr_expect(cJSON_GetObjectItem(m, "slow_pieces")->valuedouble < cJSON_GetObjectItem(m, "pieces")->valuedouble);
         const cJSON *parts = cJSON_GetObjectItem(m, "parts_us"), *part;
         double sum = 0, step = cJSON_GetObjectItem(m, "step_us")->valuedouble;
         cJSON_ArrayForEach(part, parts) sum += cJSON_IsNumber(part) ? part->valuedouble : 0;
