@@ -29,7 +29,7 @@ struct fuse {
     int search;
     int *noted;          /* by cluster: 1 + the last one whose border with it was noted */
     struct node **made;  /* by cluster: its node in the new list */
-    int *stack;
+    int *stack, *other_stack;
 };
 
 /* ---- what the pass asks of a node ---- */
@@ -113,45 +113,61 @@ fits(struct fuse *f, int a, int b)
            size.nodes <= FUSED_NODES_MAX;
 }
 
-/* Pushes the users of |id| that are not in the union; nodes after |last| are in no cluster yet and lead to none. */
-static int
-push_users(struct fuse *f, int id, int a, int b, int last, int top)
-{
-    for (int i = f->users[id]; i < f->users[id + 1]; i++) {
-        int c = f->cluster[f->user[i]];
-        if (c > last || c == a || c == b || f->seen[c] == f->search)
-            continue;
-        f->seen[c] = f->search;
-        f->stack[top++] = c;
-    }
-    return top;
-}
+/* A search for a second way between two clusters, over whole clusters, from both of its ends by turns: often one is short. */
+struct search {
+    int *stack, top, mark; /* clusters to come, and what is in |seen| for those that were met */
+};
 
+/* Meets cluster |c|; true if the other search has met it. */
 static bool
-enters_union(const struct fuse *f, int id, int a, int b)
+meet(struct fuse *f, struct search *s, const struct search *other, int c)
 {
-    for (int i = f->users[id]; i < f->users[id + 1]; i++)
-        if (in_union(f, f->user[i], a, b))
-            return true;
+    if (f->seen[c] == other->mark)
+        return true;
+    if (f->seen[c] != s->mark) {
+        f->seen[c] = s->mark;
+        s->stack[s->top++] = c;
+    }
     return false;
 }
 
-/* Whether a way leads out of the union and back in, over whole clusters. |last| is the newest node of the union. */
+/* Meets those that use members of |c|; nodes after |last| are in no cluster yet and lead to none. */
+static bool
+meet_users(struct fuse *f, struct search *s, const struct search *other, int c, int last)
+{
+    for (int id = c; id >= 0; id = f->next[id])
+        for (int i = f->users[id]; i < f->users[id + 1]; i++) {
+            int user = f->cluster[f->user[i]];
+            if (user <= last && meet(f, s, other, user))
+                return true;
+        }
+    return false;
+}
+
+static bool
+meet_operands(struct fuse *f, struct search *s, const struct search *other, int c)
+{
+    for (int id = c; id >= 0; id = f->next[id])
+        for (int k = 0; k < f->nodes[id]->nin; k++)
+            if (meet(f, s, other, f->cluster[f->nodes[id]->in[k]->id]))
+                return true;
+    return false;
+}
+
+/* Whether a way leads out of the union of |a| and |b|, which uses |a|, and back in: one from |a| to |b|, since clusters have no rings. |last| is
+ * the newest node of the union. */
 static bool
 leaves_and_returns(struct fuse *f, int a, int b, int last)
 {
-    int top = 0;
-    f->search++;
-    for (int id = a; id >= 0; id = f->next[id])
-        top = push_users(f, id, a, b, last, top);
-    for (int id = b; id >= 0; id = f->next[id])
-        top = push_users(f, id, a, b, last, top);
-    while (top)
-        for (int id = f->stack[--top]; id >= 0; id = f->next[id]) {
-            if (enters_union(f, id, a, b))
-                return true;
-            top = push_users(f, id, a, b, last, top);
-        }
+    struct search down = {f->stack, 0, ++f->search}, up = {f->other_stack, 0, ++f->search};
+    f->seen[a] = f->seen[b] = down.mark; /* the way that stays inside is not looked for */
+    meet_users(f, &down, &up, a, last);
+    f->seen[a] = f->seen[b] = up.mark;
+    if (meet_operands(f, &up, &down, b))
+        return true;
+    while (down.top && up.top)
+        if (meet_users(f, &down, &up, down.stack[--down.top], last) || meet_operands(f, &up, &down, up.stack[--up.top]))
+            return true;
     return false;
 }
 
@@ -215,6 +231,7 @@ find_clusters(struct fuse *f)
     f->tail = ARENA_ARRAY(a, struct node *, f->count + 1);
     f->seen = ARENA_ARRAY(a, int, f->count + 1);
     f->stack = ARENA_ARRAY(a, int, f->count + 1);
+    f->other_stack = ARENA_ARRAY(a, int, f->count + 1);
     f->is_output = ARENA_ARRAY(a, bool, f->count + 1);
     for (int i = 0; i < f->count; i++) {
         f->cluster[i] = i;

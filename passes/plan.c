@@ -379,33 +379,44 @@ staggered(int64_t start, uint64_t slots)
     return start;
 }
 
+/* A buffer that has its place. Where a graph is large, most of the pass is a walk over these: they lie side by side. */
+struct placed {
+    int first, last;
+    int64_t from, to;
+};
+
 /* The start of the tightest gap for |b| between those of |placed|, ascending by offset, that live when it lives; behind them
  * all if there is none. */
 static int64_t
-find_gap(struct buffer *const *placed, int count, const struct buffer *b, uint64_t slots)
+find_gap(const struct placed *placed, int count, const struct buffer *b, uint64_t slots)
 {
-    int64_t end = 0, best = -1, best_size = 0;
-    for (int i = 0; i < count; i++) {
-        const struct buffer *p = placed[i];
-        if (p->first > b->last || b->first > p->last)
+    int64_t end = 0, best = -1, best_size = INT64_MAX;
+    for (const struct placed *p = placed; p < placed + count; p++) {
+        if (p->first > b->last || b->first > p->last || p->to <= end)
             continue;
-        int64_t gap = p->offset - end;
-        if (gap >= b->size && (best < 0 || gap < best_size) && p->offset - staggered(end, slots) >= b->size) {
+        int64_t gap = p->from - end;
+        if (gap >= b->size && gap < best_size && p->from - staggered(end, slots) >= b->size) {
             best = end;
             best_size = gap;
         }
-        if (p->offset + p->size > end)
-            end = p->offset + p->size;
+        end = p->to;
     }
     return staggered(best < 0 ? end : best, slots);
 }
 
 static void
-insert_by_offset(struct buffer **placed, int count, struct buffer *b)
+insert_by_offset(struct placed *placed, int count, const struct buffer *b)
 {
-    for (; count && placed[count - 1]->offset > b->offset; count--)
-        placed[count] = placed[count - 1];
-    placed[count] = b;
+    int at = 0;
+    for (int end = count; at < end;) {
+        int middle = at + (end - at) / 2;
+        if (placed[middle].from <= b->offset)
+            at = middle + 1;
+        else
+            end = middle;
+    }
+    memmove(&placed[at + 1], &placed[at], sizeof *placed * (size_t)(count - at));
+    placed[at] = (struct placed){b->first, b->last, b->offset, b->offset + b->size};
 }
 
 /* The largest sum of buffers that live at one position. */
@@ -429,7 +440,7 @@ static int64_t
 place_ordered(struct plan *p, struct buffer *const *order)
 {
     struct graph *g = p->g;
-    struct buffer **placed = ARENA_ARRAY(g->arena, struct buffer *, p->nbuffers + 1);
+    struct placed *placed = ARENA_ARRAY(g->arena, struct placed, p->nbuffers + 1);
     int64_t bytes = 0;
     memset(p->slots, 0, sizeof *p->slots * (size_t)g->count);
     for (int i = 0; i < p->nbuffers; i++) {
