@@ -72,15 +72,32 @@ check_rows(struct training *t)
     return t->rows >= 1;
 }
 
+static void
+begin_saving(struct training *t)
+{
+    if (t->options->traces)
+        t->options->traces->saving = 1;
+}
+
+static void
+end_saving(struct training *t)
+{
+    if (t->options->traces) {
+        t->options->traces->lock = t->lock.name;
+        t->options->traces->saving = 0;
+    }
+}
+
 static bool
 open_target(struct training *t)
 {
     const char *path = t->options->save;
     if (!path)
         return true;
-    if (!save_file_probe(path, checkpoint_bytes(t->model), t->diag))
-        return false;
-    return save_file_lock(&t->lock, path, t->diag);
+    begin_saving(t);
+    bool ok = save_file_probe(path, checkpoint_bytes(t->model), t->diag) && save_file_lock(&t->lock, path, t->diag);
+    end_saving(t);
+    return ok;
 }
 
 /* The streams' state to its variable, which checkpoints and copies hold. */
@@ -351,7 +368,10 @@ save(struct training *t)
     if (!t->options->save || t->saved_step == t->at.step)
         return true;
     keep_streams(t);
-    if (!variables_sound(t) || !checkpoint_save(t->options->save, t->model, &t->at, t->diag))
+    begin_saving(t);
+    bool ok = variables_sound(t) && checkpoint_save(t->options->save, t->model, &t->at, t->diag);
+    end_saving(t);
+    if (!ok)
         return point_at_last_good(t);
     t->saved_step = t->at.step;
     return true;
@@ -509,7 +529,9 @@ clean_up(struct training *t)
     free(t->order);
     evaluation_free(&t->valid);
     evaluation_free(&t->trained);
+    begin_saving(t);
     save_file_unlock(&t->lock);
+    end_saving(t);
 }
 
 /* What is left of it where memory was short even for a message: rows of the tables are kept as far as they go. */

@@ -7,6 +7,12 @@
 #include "runtime/streams/streams.h"
 #include <signal.h>
 
+/* What lies beside the files of a training, for a signal handler that ends the process in its midst. The loop writes it. */
+struct train_traces {
+    volatile sig_atomic_t saving;   /* a file is on its way under another name: not now */
+    _Atomic(const char *) lock;     /* a file to be removed; NULL: none */
+};
+
 struct train_options {
     int64_t epochs;             /* counted from the beginning, also when resuming; 0 saves the variables as they are */
     int64_t batch;              /* at least 1 */
@@ -28,6 +34,7 @@ struct train_options {
     bool history_no_time;
     const char *steps;          /* CSV file of steps; NULL: none */
     const volatile sig_atomic_t *stop; /* becomes the number of a signal when the training is to end; NULL: never */
+    struct train_traces *traces; /* NULL: nobody looks */
 };
 
 /* How far a training is, for those who show it. */

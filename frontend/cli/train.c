@@ -8,14 +8,19 @@
 #include <unistd.h>
 
 static volatile sig_atomic_t stop_signal;
+static struct train_traces traces;
 
-/* Asked once, a training ends after its step and saves; asked twice, it ends now. What is saved lies under another name until it is
- * whole, so that nothing is lost. */
+/* Asked once, a training ends after its step and saves; asked twice, it ends now, or when what it is saving is whole. Signals come to the thread that
+ * trains: all others block them. */
 static void
 on_signal(int number)
 {
-    if (stop_signal)
+    const char *lock = traces.lock;
+    if (stop_signal && !traces.saving) {
+        if (lock)
+            unlink(lock);
         _exit(128 + number);
+    }
     stop_signal = number;
 }
 
@@ -141,7 +146,7 @@ run(struct session *s)
         .options = {.epochs = t->epochs, .batch = t->batch, .eval_batch = t->eval_batch, .shuffle = t->shuffle, .drop_last = t->drop_last,
                     .train_metrics = t->train_metrics && s->info.nmetrics, .early = early_stop_of(s), .save = o->save, .resume = o->resume,
                     .loss_by_batch = s->x->facts.epoch_loss == EPOCH_LOSS_BY_BATCH,
-                    .history = o->history, .history_no_time = o->history_no_time, .steps = o->steps, .stop = &stop_signal},
+                    .history = o->history, .history_no_time = o->history_no_time, .steps = o->steps, .stop = &stop_signal, .traces = &traces},
         .callbacks = {.context = &w, .on_bad_loss = explain_bad_loss, .on_epoch = after_epoch}, .quiet = o->quiet};
     if (o->report || (!o->quiet && w.progress.columns))
         all.callbacks.on_step = after_step;
@@ -152,8 +157,10 @@ run(struct session *s)
         catch_signals();
         status = trainings_run(s, &all);
         progress_clear(&w.progress);
+        traces.saving = 1;
         if ((status == STATUS_OK || status > 128) && !report_write(&w.report))
             status = s->diag->status;
+        traces.saving = 0;
     }
     report_close(&w.report);
     return status;

@@ -57,6 +57,7 @@ struct run {
     int signal;                     /* sent once |until| exists */
     int again;                      /* how often it is sent after that */
     const char *until;
+    bool in_save;                   /* and once it is being saved again */
 };
 
 static struct { int status; char *err, *out; } last;
@@ -135,6 +136,10 @@ nnc_in(const struct run *r, const char *line)
         child(r, words);
     for (int i = 0; r->until && access(r->until, F_OK) && i < 20000; i++)
         usleep(1000);
+    char saving[256];
+    snprintf(saving, sizeof saving, "%s.tmp.%ld", r->until ? r->until : "", (long)pid);
+    for (int i = 0; r->in_save && access(saving, F_OK) && i < 200000; i++)
+        usleep(100);
     for (int i = 0; r->signal && i <= r->again; i++, usleep(r->again ? 1 : 0))
         kill(pid, r->signal);
     cr_assert_eq(waitpid(pid, &status, 0), pid);

@@ -299,6 +299,19 @@ Test(commands, a_loss_that_is_nan_row_75)
     refused("75_inf", 1, "train m.nn --save w.safetensors --quiet");
 }
 
+/* How many files of the folder begin so. */
+static int
+files_like(const char *front)
+{
+    int n = 0;
+    DIR *d = opendir(".");
+    for (struct dirent *e; d && (e = readdir(d)); )
+        n += !strncmp(e->d_name, front, strlen(front));
+    if (d)
+        closedir(d);
+    return n;
+}
+
 /* Ctrl-C and its like: the step is finished and saved; what is resumed ends at the same bits. Asked twice, it ends at once. */
 Test(commands, signals_rows_76_and_77)
 {
@@ -332,6 +345,22 @@ Test(commands, signals_rows_76_and_77)
     struct run twice = {.signal = SIGINT, .until = "w.safetensors", .mode = "eager", .again = 3};
     cr_expect_eq(nnc_in(&twice, "train m.nn --epochs 150 --save w.safetensors --quiet"), 130);
     cr_expect_eq(nnc("eval m.nn --weights w.safetensors"), 0, "%s", last.err);
+    cr_expect_eq(files_like("w.safetensors.lock"), 0);
+}
+
+/* Asked twice while it saves, it saves first; whenever that is, nothing is left but what was saved. */
+Test(commands, signals_in_a_save_row_76)
+{
+    struct run twice = {.signal = SIGINT, .until = "w.safetensors", .in_save = true, .again = 5};
+    put_model("m.nn", "tanh(dense(dense(x, 2000), 2000))", "sgd()", "");
+    for (int i = 0; i < 4; i++) {
+        unlink("w.safetensors");
+        cr_expect_eq(nnc_in(&twice, "train m.nn --epochs 150 --save w.safetensors --quiet"), 130, "%s", last.err);
+        cr_expect_str_eq(last.err, "");
+        cr_expect_eq(files_like("w.safetensors.tmp"), 0);
+        cr_expect_eq(files_like("w.safetensors.lock"), 0);
+        cr_expect_eq(nnc("eval m.nn --weights w.safetensors"), 0, "%s", last.err);
+    }
 }
 
 /* Folds and runs: files of their own, resumed where they stood; the tables are those of an uninterrupted training. */
