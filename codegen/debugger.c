@@ -58,7 +58,7 @@ place_of(const struct code_graphs *graphs, const char *name)
     return place;
 }
 
-/* ---- a small object file for gdb: where the code lies, its functions, their lines (DWARF 2) ---- */
+/* ---- a small object file for gdb: where the code lies, its functions, their lines (DWARF 2), their frames ---- */
 
 struct buffer {
     char *bytes;
@@ -194,14 +194,15 @@ put_lines(struct buffer *b, const struct image *image, const struct code_graphs 
     set_u32(b, start, b->size - start - 4);
 }
 
-enum { SECTION_TEXT = 1, SECTION_NAMES, SECTION_SYMBOLS, SECTION_INFO, SECTION_ABBREV, SECTION_LINE, SECTIONS };
+enum { SECTION_TEXT = 1, SECTION_NAMES, SECTION_SYMBOLS, SECTION_INFO, SECTION_ABBREV, SECTION_LINE, SECTION_FRAMES,
+       SECTIONS };
 
 /* Names of sections and symbols are in one table; out_names: where those of the symbols are. */
 static void
 put_names(struct buffer *b, const struct image *image, uint32_t section_names[SECTIONS], uint32_t *symbol_names)
 {
     static const char *const sections[SECTIONS] = {"", ".text", ".strtab", ".symtab", ".debug_info", ".debug_abbrev",
-                                                   ".debug_line"};
+                                                   ".debug_line", ".eh_frame"};
     size_t start = b->size;
     for (int i = 0; i < SECTIONS; i++) {
         section_names[i] = (uint32_t)(b->size - start);
@@ -266,6 +267,11 @@ put_file(struct buffer *b, const struct image *image, const struct code_graphs *
     start = b->size;
     put_lines(b, image, graphs);
     end_section(b, &sections[SECTION_LINE], SHT_PROGBITS, start);
+    start = b->size;
+    put(b, image->frames, image->frames_size);
+    end_section(b, &sections[SECTION_FRAMES], SHT_PROGBITS, start);
+    sections[SECTION_FRAMES].sh_flags = SHF_ALLOC;
+    sections[SECTION_FRAMES].sh_addr = (uintptr_t)image->frames; /* its addresses count from where they stand */
     for (int i = 0; i < SECTIONS; i++) {
         sections[i].sh_name = names[i];
         if (i && !sections[i].sh_addralign)

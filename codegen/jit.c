@@ -131,9 +131,11 @@ make_types(struct gen *g)
 static void
 make_attributes(struct gen *g)
 {
-    unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
+    enum { UNWIND_EVERYWHERE = 2 }; /* LLVM's UWTableKind::Async: from each instruction, for debuggers */
+    unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8), uwtable = LLVMGetEnumAttributeKindForName("uwtable", 7);
     const char *bits = arena_printf(g->arena, "%d", 32 * g->width);
     g->attributes[g->nattributes++] = LLVMCreateEnumAttribute(g->context, nounwind, 0);
+    g->attributes[g->nattributes++] = LLVMCreateEnumAttribute(g->context, uwtable, UNWIND_EVERYWHERE);
     add_attribute(g, "denormal-fp-math", "preserve-sign,preserve-sign");
     add_attribute(g, "no-trapping-math", "true");
     add_attribute(g, "prefer-vector-width", bits);

@@ -93,10 +93,9 @@ read_headers(struct link *l)
 /* ---- layout: code, stubs | constants, slots ---- */
 
 static bool
-is_loaded(const struct link *l, const Elf64_Shdr *s)
+is_loaded(const Elf64_Shdr *s)
 {
-    /* Tables for unwinding would serve nobody: nothing is thrown. */
-    return s->sh_flags & SHF_ALLOC && s->sh_size && strcmp(text_at(l->names, l->names_size, s->sh_name), ".eh_frame");
+    return s->sh_flags & SHF_ALLOC && s->sh_size;
 }
 
 static size_t
@@ -110,7 +109,7 @@ place_sections(struct link *l, bool code, size_t *at)
 {
     for (size_t i = 0; i < l->nsections; i++) {
         const Elf64_Shdr *s = &l->sections[i];
-        if (!is_loaded(l, s) || !(s->sh_flags & SHF_EXECINSTR) == code)
+        if (!is_loaded(s) || !(s->sh_flags & SHF_EXECINSTR) == code)
             continue;
         size_t align = s->sh_addralign ? s->sh_addralign : 1;
         if (s->sh_flags & SHF_TLS || (code && s->sh_flags & SHF_WRITE))
@@ -236,6 +235,17 @@ copy_sections(struct link *l)
 
 /* ---- the image ---- */
 
+/* The table for unwinding, which serves debuggers: nothing is thrown. */
+static void
+find_frames(const struct link *l, struct image *out)
+{
+    for (size_t i = 0; i < l->nsections; i++)
+        if (l->offset[i] != NOT_LOADED && !strcmp(text_at(l->names, l->names_size, l->sections[i].sh_name), ".eh_frame")) {
+            out->frames = l->base + l->offset[i];
+            out->frames_size = l->sections[i].sh_size;
+        }
+}
+
 static bool
 list_functions(struct link *l, struct image *out)
 {
@@ -281,6 +291,7 @@ map(struct link *l, struct image *out, struct diag *diag)
     *out = (struct image){.base = base, .size = l->end, .code_size = l->code, .machine = MACHINE};
     l->base = base;
     copy_sections(l);
+    find_frames(l, out);
     return relocate_all(l) && list_functions(l, out) && seal(l, diag);
 }
 

@@ -18,6 +18,8 @@ struct image {
     char *base;
     size_t size, code_size;
     uint16_t machine;           /* e_machine of the object */
+    const char *frames;         /* how frames are unwound: .eh_frame; NULL: the object does not say */
+    size_t frames_size;
     struct image_symbol *symbols;
     int count;
 };
