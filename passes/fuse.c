@@ -259,7 +259,7 @@ static bool
 is_weightless(const struct node *n)
 {
     uint8_t class = op_info[n->op].class;
-    return class == CLASS_LEAF || class == CLASS_EFFECT || n->op == OP_RESHAPE || n->op == OP_STOP;
+    return class == CLASS_LEAF || class == CLASS_EFFECT || n->op == OP_RESHAPE || n->op == OP_STOP || n->op == OP_RESULT;
 }
 
 /* Levels by cluster. |down|: of ways to it; else of ways from it. */
@@ -337,24 +337,30 @@ join_level(struct fuse *f, bool down)
         if (f->cluster[i] == i && has_small_domain(f->nodes[i]))
             list[count++] = (struct leveled){f->nodes[i], level[i], f->tail[i] ? f->tail[i]->attr->axes.axes : 0};
     qsort(list, (size_t)count, sizeof *list, by_kind);
-    for (int i = 1; i < count; i++) {
-        int a = f->cluster[list[i - 1].node->id], b = f->cluster[list[i].node->id];
-        if (!may_stand_together(&list[i - 1], &list[i]) || !fits(f, a, b))
-            continue;
-        join(f, a, b);
-        joined++;
+    for (int i = 1, open = 0; i < count; i++) {
+        int a = f->cluster[list[open].node->id], b = f->cluster[list[i].node->id];
+        if (a != b && may_stand_together(&list[open], &list[i]) && fits(f, a, b)) {
+            join(f, a, b);
+            joined++;
+        } else if (!may_stand_together(&list[open], &list[i]) || f->next[a] >= 0)
+            open = i; /* a single node waits for one that has room, so no two stay alone */
     }
     return joined;
 }
 
-/* First by what follows: updates, which nothing follows, meet then wherever their gradients come from. */
+/* First by what follows: updates, which nothing follows, meet then wherever their gradients come from. What was joined by one level may
+ * stand together by the other with what it did not before. */
 static void
 join_independent(struct fuse *f)
 {
-    int joined = join_level(f, false);
-    joined += join_level(f, true);
-    if (joined)
-        explain(f->g, "%d small kernels join others that do not depend on them", joined);
+    int all = 0, joined;
+    do {
+        joined = join_level(f, false);
+        joined += join_level(f, true);
+        all += joined;
+    } while (joined);
+    if (all)
+        explain(f->g, "%d small kernels join others that do not depend on them", all);
 }
 
 /* ---- why two kernels are two ---- */

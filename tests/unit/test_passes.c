@@ -239,6 +239,24 @@ Test(passes, fixed_points)
     }
 }
 
+/* Graphs on which a second fuse could join more if levels counted RESULT nodes, were looked at once only, or a full group stood between two
+ * single nodes. */
+Test(passes, fuse_joins_all_at_once)
+{
+    static const uint64_t seeds[] = {154, 1057, 1185, 15625, 15898, 14562, 14810, 16903, 2187};
+    for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
+        struct arena a;
+        struct diag diag;
+        uint64_t r = seeds[i] * 0x9E3779B97F4A7C15u;
+        arena_init(&a, NULL);
+        diag_init(&diag, &a);
+        struct graph *g = random_graph(&a, &r);
+        pass_info[PASS_FUSE].run(g, &diag);
+        expect_unchanged(g, &a, PASS_FUSE, &diag, seeds[i]);
+        arena_free(&a);
+    }
+}
+
 /* ---- graph mode with and without the passes ---- */
 
 static void
