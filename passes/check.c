@@ -192,6 +192,20 @@ graph_interpret(const struct graph *g, void *const *inputs, struct tensor *vars,
     return ok;
 }
 
+int64_t
+graph_interpret_bytes(const struct graph *g, int64_t rows)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < g->count + g->noutputs && sum < INT64_MAX / 2; i++) { /* of outputs copies */
+        const struct node *n = i < g->count ? g->nodes[i] : g->outputs[i - g->count].node;
+        bool leaf = i < g->count && (n->op == OP_INPUT || n->op == OP_VAR);
+        bool named = i < g->count && n->op == OP_RESULT && n->attr->axis.axis == 0;
+        int64_t bytes = leaf || named ? 0 : type_bytes(&n->type, rows);
+        sum += bytes < 0 || bytes > INT64_MAX / 2 ? INT64_MAX / 2 : bytes;
+    }
+    return sum;
+}
+
 /* ---- outcomes ---- */
 
 /* Runs |g| on the values of |o| and stores copies of what comes out. */

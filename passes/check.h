@@ -30,6 +30,8 @@ bool passes_check(struct graph *g, uint32_t without, const struct check_values *
  * returns false if memory is short. */
 bool graph_interpret(const struct graph *g, void *const *inputs, struct tensor *vars, int64_t rows, enum gemm gemm,
                      struct tensor *out_outputs, struct diag *diag);
+/* The bytes of values that graph_interpret holds at its end; INT64_MAX / 2 or more if they are too many to count. */
+int64_t graph_interpret_bytes(const struct graph *g, int64_t rows);
 /* Whether plan has been here. */
 bool graph_is_planned(const struct graph *g);
 #endif

@@ -25,6 +25,8 @@ int64_t memory_total(const struct memory_need *need);
 void memory_print(const struct session *s, const struct memory_need *need, int64_t rows);
 /* Holds the need against --max-memory: reports (exit 3), with the values of the peak, and returns false if it is more. memory.c */
 bool memory_allowed(const struct session *s, int64_t rows, int64_t eval_rows);
+/* The same for what |what|, which |file| asks for, needs: |variables| and the |values| bytes of |g|. True without --max-memory. */
+bool memory_held(struct cli *cli, const char *file, const char *what, const struct graph *g, int64_t variables, int64_t values);
 /* "1.5 MiB" in |arena|. */
 const char *bytes_text(int64_t bytes, struct arena *arena);
 #endif

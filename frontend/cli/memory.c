@@ -108,7 +108,7 @@ memory_print(const struct session *s, const struct memory_need *need, int64_t ro
 /* ---- --max-memory ---- */
 
 static bool
-allowed_bytes(const struct session *s, const char *text, int64_t *out)
+allowed_bytes(struct cli *cli, const char *text, int64_t *out)
 {
     static const char units[] = "KMGT";
     char *end;
@@ -117,7 +117,7 @@ allowed_bytes(const struct session *s, const char *text, int64_t *out)
     for (int i = 0; unit && i <= unit - units; i++)
         n *= 1024;
     if (end == text || (*end && (!unit || end[1])) || !(n >= 1) || n > 9e18) {
-        diag_subject(s->diag, MEMORY_FORM, "--max-memory", text);
+        diag_subject(cli->diag, MEMORY_FORM, "--max-memory", text);
         return false;
     }
     *out = (int64_t)n;
@@ -134,10 +134,10 @@ larger_first(const void *a, const void *b)
 }
 
 static struct live_value *
-peak_values(const struct session *s, const struct graph *g, int *out_count)
+peak_values(struct arena *arena, const struct graph *g, int *out_count)
 {
-    struct live l = live_values(g, s->arena);
-    int peak = live_peak(g, &l, s->arena), count = 0;
+    struct live l = live_values(g, arena);
+    int peak = live_peak(g, &l, arena), count = 0;
     for (int i = 0; i < l.count; i++)
         if (l.values[i].first <= peak && peak <= l.values[i].last)
             l.values[count++] = l.values[i];
@@ -146,46 +146,54 @@ peak_values(const struct session *s, const struct graph *g, int *out_count)
 }
 
 static struct live_value *
-eager_values(const struct session *s, const struct graph *g, int *out_count)
+eager_values(struct arena *arena, const struct graph *g, int *out_count)
 {
-    struct live_value *values = ARENA_ARRAY(s->arena, struct live_value, g->count + 1);
+    struct live_value *values = ARENA_ARRAY(arena, struct live_value, g->count + 1);
     int count = 0;
     for (int i = 0; i < g->count; i++)
         if (value_bytes(g, g->nodes[i]))
-            values[count++] = (struct live_value){.node = g->nodes[i], .bytes = value_bytes(g, g->nodes[i]), .first = i};
+            values[count++] = (struct live_value){.node = g->nodes[i], .bytes = type_bytes(&g->nodes[i]->type, g->max_rows), .first = i};
     *out_count = count;
     return values;
 }
 
 static void
-name_peak(const struct session *s, const struct graph *g)
+name_peak(struct cli *cli, const struct graph *g)
 {
     int count;
-    struct live_value *values = graph_is_planned(g) ? peak_values(s, g, &count) : eager_values(s, g, &count);
+    struct live_value *values = graph_is_planned(g) ? peak_values(cli->arena, g, &count) : eager_values(cli->arena, g, &count);
     qsort(values, (size_t)count, sizeof *values, larger_first);
     for (int i = 0; i < count && i < NAMED; i++) {
         const struct node *n = values[i].node, *w = n->op == OP_RESULT ? n->in[0]->body->outputs[n->attr->axis.axis].node : n;
         char type[TYPE_TEXT];
-        diag_report(s->diag, NOTE_OF_PEAK, n->place, bytes_text(values[i].bytes, s->arena), op_info[w->op].text, type_text(&n->type, ", ", type));
+        diag_report(cli->diag, NOTE_OF_PEAK, n->place, bytes_text(values[i].bytes, cli->arena), op_info[w->op].text, type_text(&n->type, ", ", type));
     }
+}
+
+bool
+memory_held(struct cli *cli, const char *file, const char *what, const struct graph *g, int64_t variables, int64_t values)
+{
+    int64_t allowed, total = variables + values;
+    if (!cli->options.max_memory)
+        return true;
+    if (!allowed_bytes(cli, cli->options.max_memory, &allowed))
+        return false;
+    if (total <= allowed)
+        return true;
+    diag_subject(cli->diag, OVER_MEMORY, file, what, bytes_text(total, cli->arena), bytes_text(allowed, cli->arena));
+    diag_report(cli->diag, NOTE_OF_VARIABLES, (struct place){0}, bytes_text(variables, cli->arena));
+    name_peak(cli, g);
+    return false;
 }
 
 bool
 memory_allowed(const struct session *s, int64_t rows, int64_t eval_rows)
 {
-    const char *text = s->cli->options.max_memory;
     struct memory_need need;
-    int64_t allowed;
-    if (!text)
+    if (!s->cli->options.max_memory)
         return true;
-    if (!allowed_bytes(s, text, &allowed) || !memory_need(s, rows, eval_rows, &need))
+    if (!memory_need(s, rows, eval_rows, &need))
         return false;
-    int64_t total = memory_total(&need);
-    if (total <= allowed)
-        return true;
-    diag_subject(s->diag, OVER_MEMORY, s->x->path, arena_printf(s->arena, "a training with batches of %lld rows", (long long)rows),
-                 bytes_text(total, s->arena), bytes_text(allowed, s->arena));
-    diag_report(s->diag, NOTE_OF_VARIABLES, (struct place){0}, bytes_text(total - need.values, s->arena));
-    name_peak(s, need.step);
-    return false;
+    const char *what = arena_printf(s->arena, "a training with batches of %lld rows", (long long)rows);
+    return memory_held(s->cli, s->x->path, what, need.step, memory_total(&need) - need.values, need.values);
 }

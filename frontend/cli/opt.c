@@ -245,6 +245,21 @@ run_planned(struct run *r, struct tensor *outputs)
     return ok;
 }
 
+/* Whether --max-memory allows it. */
+static bool
+run_is_allowed(const struct run *r, const struct module *m)
+{
+    struct graph *g = r->g;
+    bool planned = graph_is_planned(g);
+    int64_t variables = 0;
+    for (int i = 0; i < m->nvars; i++)
+        variables += type_bytes(&m->vars[i].type, 1);
+    if (!planned)
+        g->max_rows = r->rows;
+    const char *what = arena_printf(r->cli->arena, "a run of %s for %lld rows", g->name, (long long)r->rows);
+    return memory_held(r->cli, "nnc opt", what, g, variables, planned ? g->arena_bytes : graph_interpret_bytes(g, r->rows));
+}
+
 /* A planned graph runs in the places that it has, for as many rows as it was planned for; another one node by node. */
 static void
 run_graph(struct cli *cli, struct module *m)
@@ -259,13 +274,14 @@ run_graph(struct cli *cli, struct module *m)
     r.inputs = ARENA_ARRAY(cli->arena, void *, g->ninputs + 1);
     struct tensor *outputs = ARENA_ARRAY(cli->arena, struct tensor, g->noutputs + 1);
     bool planned = graph_is_planned(g), blas = chosen_gemm(cli) == GEMM_OPENBLAS;
-    bool ok = graph_verify(g, cli->diag) && (!blas || program_load_blas(cli->diag)) && cpu_check(cli->diag) && read_inputs(&r) && make_variables(&r, m);
+    bool ok = graph_verify(g, cli->diag) && (!blas || program_load_blas(cli->diag)) && cpu_check(cli->diag) && read_inputs(&r);
     if (r.rows < 1)
         r.rows = 1;
     if (ok && planned && r.rows > g->max_rows) {
         diag_subject(cli->diag, RUN_ROWS, "--run", (long long)r.rows, (long long)g->max_rows);
         ok = false;
     }
+    ok = ok && run_is_allowed(&r, m) && make_variables(&r, m);
     if (ok)
         ok = planned ? run_planned(&r, outputs) : graph_interpret(g, r.inputs, r.vars, r.rows, chosen_gemm(cli), outputs, cli->diag);
     if (ok)

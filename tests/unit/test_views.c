@@ -160,6 +160,21 @@ Test(views, what_opt_refuses)
     refused("opt_output", 1, "opt g.ir --run x=x.npy --output q=q.npy");
 }
 
+/* A graph that is not planned holds its values and copies of its outputs; a planned one its arena. A byte less is refused. */
+Test(views, max_memory_of_opt)
+{
+    static const char plain[] = "graph g(x: f32[N,2]) {\n  %1 = exp x : f32[N,2]\n  return %1 \"p\"\n}\n";
+    static const char planned[] = "graph g(x: f32[N,2]) rows=3 arena=128 live=128 {\n  var %w: f32[2] = \"w\"\n  %1 = exp x : f32[N,2] at arena+0\n"
+                                  "  %2 = add %1, %w : f32[N,2] at arena+64\n  return %2 \"p\"\n}\n";
+    put_array("x.npy", 2, 2, (const float[]){0, 0, 0, 0});
+    file_put("g.ir", plain, strlen(plain));
+    refused("opt_memory", 3, "opt g.ir --run x=x.npy --max-memory 31");
+    cr_expect_eq(nnc("opt g.ir --run x=x.npy --max-memory 32"), 0, "%s", last.err);
+    file_put("g.ir", planned, strlen(planned));
+    cr_expect_eq(nnc("opt g.ir --run x=x.npy --max-memory 135"), 3, "%s", last.err);
+    cr_expect_eq(nnc("opt g.ir --run x=x.npy --max-memory 136"), 0, "%s", last.err);
+}
+
 /* ---- leaving passes out, watching them ---- */
 
 Test(views, without_in_all_commands)
