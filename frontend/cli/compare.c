@@ -360,27 +360,20 @@ compare_value(const struct comparison *c, int variant, int run, int measure)
     return jobs ? c->values[jobs[run] * c->measures + measure] : NAN;
 }
 
-/* What |of| gives for the values of a run: of a, b, a with the unit, b without it. Whether it is chance is asked of logarithms where all values are
- * above 0: losses vary from seed to seed in proportion to their size, and differences multiply them. */
+/* What |of| gives for the values of a run, or for their logarithms: of a, b, a with the unit, b without it; unit -1: of a and b alone. */
 static struct effect
-effect_over_runs(const struct comparison *c, int unit, int measure, double (*of)(const double v[4]))
+effect_over_runs(const struct comparison *c, int unit, int measure, bool logarithms, double (*of)(const double v[4]))
 {
-    double *x = ARENA_ARRAY(c->cli->arena, double, 2 * c->runs), *logs = x + c->runs;
-    bool positive = true;
+    double *x = ARENA_ARRAY(c->cli->arena, double, c->runs);
     for (int r = 0; r < c->runs; r++) {
-        double v[4], log_v[4];
+        double v[4];
         for (int k = 0; k < 4; k++) {
             v[k] = compare_value(c, k < 2 || unit < 0 ? k % 2 : 2 * unit + k, r, measure);
-            positive &= v[k] > 0;
-            log_v[k] = log(v[k]);
+            v[k] = logarithms ? log(v[k]) : v[k];
         }
         x[r] = of(v);
-        logs[r] = of(log_v);
     }
-    struct effect e = effect_of(x, c->runs);
-    if (positive)
-        e.p = effect_of(logs, c->runs).p;
-    return e;
+    return effect_of(x, c->runs);
 }
 
 static double of_first(const double v[4]) { return v[0]; }
@@ -389,26 +382,52 @@ static double of_gap(const double v[4]) { return v[1] - v[0]; }
 /* The mean of what a unit does to a and what taking it back does to b. */
 static double of_unit(const double v[4]) { return (v[2] - v[0] + v[1] - v[3]) / 2; }
 
+/* Whether nothing of a measure is 0 or less. */
+static bool
+is_positive(const struct comparison *c, int measure)
+{
+    bool positive = true;
+    for (int i = 0; i < c->njobs; i++)
+        positive &= !(c->values[i * c->measures + measure] <= 0);
+    return positive;
+}
+
+/* The gap and the units of a measure, into |family|. Whether an effect is chance is asked of logarithms where all values are above 0: losses vary from seed
+ * to seed in proportion to their size, and differences multiply them. What is less than a hundredth of the largest of them is no effect. */
+static void
+assess_measure(struct comparison *c, int m, struct effect **family)
+{
+    struct effect *tested = ARENA_ARRAY(c->cli->arena, struct effect, c->nunits + 1);
+    bool logarithms = is_positive(c, m);
+    double largest = 0;
+    for (int i = 0; i <= c->nunits; i++) {
+        double (*of)(const double v[4]) = i ? of_unit : of_gap;
+        family[i] = i ? &c->units[i - 1].effects[m] : &c->sides[2][m];
+        *family[i] = effect_over_runs(c, i - 1, m, false, of);
+        tested[i] = effect_over_runs(c, i - 1, m, logarithms, of);
+        largest = fmax(largest, fabs(tested[i].mean));
+    }
+    for (int i = 0; i <= c->nunits; i++) {
+        family[i]->p = effect_chance(&tested[i], c->runs, EFFECT_SMALL * largest);
+        if (i)
+            family[i]->share = family[i]->mean / family[0]->mean;
+    }
+}
+
 static void
 assess(struct comparison *c)
 {
-    static double (*const of[3])(const double v[4]) = {of_first, of_second, of_gap};
     struct arena *arena = c->cli->arena;
-    struct effect **family = ARENA_ARRAY(arena, struct effect *, (c->nunits + 1) * c->measures);
-    int n = 0;
+    int n = c->nunits + 1;
+    struct effect **family = ARENA_ARRAY(arena, struct effect *, n * c->measures);
     for (int i = 0; i < 3; i++)
         c->sides[i] = ARENA_ARRAY(arena, struct effect, c->measures);
     for (int m = 0; m < c->measures; m++) {
-        for (int i = 0; i < 3; i++)
-            c->sides[i][m] = effect_over_runs(c, -1, m, of[i]);
-        family[n++] = &c->sides[2][m];
-        for (int i = 0; i < c->nunits; i++) {
-            struct effect *e = family[n++] = &c->units[i].effects[m];
-            *e = effect_over_runs(c, i, m, of_unit);
-            e->share = e->mean / c->sides[2][m].mean;
-        }
+        c->sides[0][m] = effect_over_runs(c, -1, m, false, of_first);
+        c->sides[1][m] = effect_over_runs(c, -1, m, false, of_second);
+        assess_measure(c, m, family + m * n);
     }
-    effects_holm(family, n);
+    effects_holm(family, n * c->measures);
 }
 
 static int

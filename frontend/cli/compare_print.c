@@ -6,8 +6,8 @@
 #include <string.h>
 
 enum { CELL_MAX = 36 };         /* characters of a text in the table; the whole of it stands in JSON and HTML */
-/* Of significance: of twenty comparisons of what differs by chance alone, at most one is to say otherwise. A share that is not worth a sentence. */
-static const double LEVEL = 0.02, SMALL = 0.01;
+/* Of significance: of twenty comparisons of what differs by chance alone, at most one is to say otherwise. */
+static const double LEVEL = 0.02;
 
 /* -- in words ---------------------------------------------------------------------------------------------------------------------- */
 
@@ -84,7 +84,7 @@ compare_verdict(const struct comparison *c, int m)
         const char *space = *text ? " " : "";
         if (!significant(gap))
             text = arena_printf(arena, "%s But %s changes it by %+.4g: %s.", text, means_of(c, list[i]), e->mean, values_of(c, list[i]));
-        else if (i && fabs(e->share) < SMALL)
+        else if (i && fabs(e->share) < EFFECT_SMALL)
             small++;
         else
             text = arena_printf(arena, e->share > 0 ? "%s%sThe cause of %.0f %% of the gap in %s is %s: %s."

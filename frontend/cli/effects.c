@@ -27,7 +27,7 @@ student_critical(int n)
 struct effect
 effect_of(const double *x, int n)
 {
-    struct effect e = {.half = NAN, .p = NAN, .share = NAN};
+    struct effect e = {.half = NAN, .error = NAN, .p = NAN, .share = NAN};
     double squares = 0;
     for (int i = 0; i < n; i++)
         e.mean += x[i] / n;
@@ -35,10 +35,19 @@ effect_of(const double *x, int n)
         squares += (x[i] - e.mean) * (x[i] - e.mean);
     if (n < 2 || !isfinite(e.mean))
         return e;
-    double error = sqrt(squares / (n - 1) / n);
-    e.half = student_critical(n - 1) * error;
-    e.p = error > 0 ? student_beyond(e.mean / error, n - 1) : e.mean != 0 ? 0 : 1;
+    e.error = sqrt(squares / (n - 1) / n);
+    e.half = student_critical(n - 1) * e.error;
+    e.p = effect_chance(&e, n, 0);
     return e;
+}
+
+double
+effect_chance(const struct effect *e, int n, double least)
+{
+    double beyond = fmax(0, fabs(e->mean) - least);
+    if (isnan(e->error))
+        return NAN;
+    return e->error > 0 ? student_beyond(beyond / e->error, n - 1) : beyond > 0 ? 0 : 1;
 }
 
 static bool

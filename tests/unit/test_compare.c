@@ -179,6 +179,24 @@ Test(compare, three_of_twenty)
     cJSON_Delete(all);
 }
 
+/* What a rate that is larger by a thousandth does it does in every run, but it is nothing beside a batch of eight times as many rows. */
+Test(compare, small_but_sure)
+{
+    static const char *const kept[][2] = {{"epochs  12", "epochs 2"}},
+                            *const changed[][2] = {{"1e-2", "1.001e-2"}, {"batch   32", "batch 256"}, {"epochs  12", "epochs 2"}},
+                            *const alone[][2] = {{"1e-2", "1.001e-2"}, {"epochs  12", "epochs 2"}};
+    put_changed("a.nn", small, kept, 1);
+    put_changed("b.nn", small, changed, 3);
+    put_changed("c.nn", small, alone, 2);
+    cJSON *all = json_of("compare a.nn b.nn --runs 20 --mode graph --format json"), *one = json_of("compare a.nn c.nn --runs 20 --mode graph --format json");
+    cr_assert_lt(number_of(all, "train.batch", "p"), 1e-4);
+    cr_assert_lt(number_of(all, "train.optimizer", "high"), 0, "0 lies outside of its interval");
+    cr_assert_eq(number_of(all, "train.optimizer", "p"), 1);
+    cr_assert_lt(number_of(one, "train.optimizer", "p"), 0.02);
+    cJSON_Delete(all);
+    cJSON_Delete(one);
+}
+
 /* Two users' conventions whose streams alone differ. */
 Test(compare, streams_alone_are_chance)
 {

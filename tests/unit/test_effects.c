@@ -33,10 +33,23 @@ Test(effects, without_deviation)
     cr_expect(isnan(effect_of(same, 1).p));
 }
 
+/* R: 2 * pt(-(3 - 1) / sqrt(0.5), 4) = 0.04742. What is not beyond the least is chance; an effect without deviation is not, if it is. */
+Test(effects, least)
+{
+    const double x[] = {1, 2, 3, 4, 5}, back[] = {-1, -2, -3, -4, -5}, same[] = {2, 2, 2};
+    struct effect e = effect_of(x, 5), b = effect_of(back, 5), s = effect_of(same, 3), one = effect_of(x, 1);
+    cr_expect_float_eq(effect_chance(&e, 5, 1), 0.04742, 1e-5);
+    cr_expect_float_eq(effect_chance(&b, 5, 1), 0.04742, 1e-5);
+    cr_expect_eq(effect_chance(&e, 5, 3.5), 1);
+    cr_expect_eq(effect_chance(&s, 3, 1.9), 0);
+    cr_expect_eq(effect_chance(&s, 3, 2.1), 1);
+    cr_expect(isnan(effect_chance(&one, 1, 0)));
+}
+
 /* R: p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm") = 0.03 0.06 0.06 0.02. What is exactly 0 does not count. */
 Test(effects, holm)
 {
-    struct effect e[6] = {{1, 1, 0.01, 0}, {1, 1, 0.04, 0}, {0, 0, 1, 0}, {1, 1, 0.03, 0}, {1, NAN, NAN, 0}, {1, 1, 0.005, 0}}, *family[6];
+    struct effect e[6] = {{1, 1, 1, 0.01, 0}, {1, 1, 1, 0.04, 0}, {0, 0, 0, 1, 0}, {1, 1, 1, 0.03, 0}, {1, NAN, NAN, NAN, 0}, {1, 1, 1, 0.005, 0}}, *family[6];
     for (int i = 0; i < 6; i++)
         family[i] = &e[i];
     effects_holm(family, 6);
