@@ -49,16 +49,14 @@ is_alias(const struct node *n, int *out_operand)
     return (n->op == OP_RESHAPE || n->op == OP_STOP || n->op == OP_UPDATE) && same_memory(n, n->in[*out_operand]);
 }
 
+/* Whether |n| computes |out|, itself or one of its results, element by element; the reductions of a group are over what its single loop goes over. */
 static bool
-is_elementwise(const struct node *n)
+is_elementwise(const struct node *n, const struct node *out)
 {
-    if (n->op == OP_FUSED) {
-        for (int i = 0; i < n->body->count; i++)
-            if (op_info[n->body->nodes[i]->op].class == CLASS_REDUCE)
-                return false;
-        return true;
-    }
-    return op_info[n->op].class == CLASS_MAP || op_info[n->op].class == CLASS_CAST;
+    uint8_t class = op_info[n->op].class;
+    if (n->op == OP_FUSED)
+        return op_info[n->body->outputs[out == n ? 0 : out->attr->axis.axis].node->op].class != CLASS_REDUCE;
+    return class == CLASS_MAP || class == CLASS_CAST;
 }
 
 static void
@@ -76,7 +74,7 @@ write(struct walk *w, const struct node *n, const struct node *out)
     for (int i = 0; i < n->nin; i++) {
         const struct node *in = n->in[i];
         if (overlap(r, range_of(w, in)) && !(n->op == OP_UPDATE && i == 0) &&
-            !(is_elementwise(n) && same_memory(in, out) && type_equal(&in->type, &out->type)))
+            !(is_elementwise(n, out) && same_memory(in, out) && type_equal(&in->type, &out->type)))
             return verify_fault(w->c, n, "writes over its operand %d", i);
     }
     int kept = 0;

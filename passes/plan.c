@@ -8,7 +8,7 @@
  * updated
  *    variable's where the old value is wanted at the end.)
  * 3. What becomes a variable's value is computed in place if nothing reads the old one later; else the update copies.
- * 4. An elementwise node takes over the memory of an operand of its own type that nothing reads later.
+ * 4. An elementwise node, with reductions behind it or without, takes over the memory of an operand of its own type that nothing reads later.
  * 5. The rest is placed by decreasing size into the tightest gap between values that live at the same time. Large values that one
  *    node touches begin at different places of a page (stores would wait for loads 4 KiB apart), unless the arena grew by that to more
  *    than a seventh above what lives.
@@ -68,17 +68,16 @@ has_results(const struct node *n)
     return n->op == OP_FUSED && n->body->noutputs > 1;
 }
 
-/* Whether |n| reads element i of an operand of its own type before it writes element i, and never again. */
+/* Whether the writer of |out| reads element i of an operand of that type before it writes element i, and never again. A group does so, reductions or not: the
+ * verifier sees to it that its loop is one. But what it reduces to comes into being bit by bit. */
 static bool
-is_elementwise(const struct node *n)
+is_elementwise(struct node *out)
 {
-    uint8_t class = op_info[n->op].class;
-    if (n->op != OP_FUSED)
-        return class == CLASS_MAP || class == CLASS_CAST;
-    for (int i = 0; i < n->body->count; i++)
-        if (op_info[n->body->nodes[i]->op].class == CLASS_REDUCE)
-            return false;
-    return true;
+    const struct node *w = writer(out);
+    uint8_t class = op_info[w->op].class;
+    if (w->op == OP_FUSED)
+        return op_info[w->body->outputs[out->op == OP_RESULT ? out->attr->axis.axis : 0].node->op].class != CLASS_REDUCE;
+    return class == CLASS_MAP || class == CLASS_CAST;
 }
 
 /* ---- 1. updates ---- */
@@ -231,7 +230,7 @@ may_replace(const struct plan *p, struct node *out, const struct node *old)
 {
     const struct node *w = writer(out);
     for (int k = 0; k < w->nin; k++)
-        if (p->root[w->in[k]->id] == old && !(is_elementwise(w) && type_equal(&w->in[k]->type, &out->type)))
+        if (p->root[w->in[k]->id] == old && !(is_elementwise(out) && type_equal(&w->in[k]->type, &out->type)))
             return false;
     return true;
 }
@@ -271,7 +270,7 @@ static int
 take_over(const struct plan *p, struct node *n)
 {
     const struct node *w = writer(n);
-    for (int k = 0; is_elementwise(w) && k < w->nin; k++) {
+    for (int k = 0; is_elementwise(n) && k < w->nin; k++) {
         const struct node *old = p->root[w->in[k]->id];
         int b = p->buffer[old->id];
         if (b >= 0 && p->last[old->id] == w->id && p->buffers[b].taken != w->id && may_replace(p, n, old) &&

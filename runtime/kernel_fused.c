@@ -393,6 +393,12 @@ lay_out(struct fused *f, const struct threads *t, struct arena *arena)
                     if (f->body->inputs[o]->id == s->source)
                         f->last_read[o] = i;
         }
+    for (int i = 0; i < f->nfeeds; i++) { /* reductions are fed when the block's operations are done */
+        const struct slot *s = &f->slots[f->feeds[i].slot];
+        for (int o = 0; s->kind == SLOT_DIRECT && o < f->body->ninputs; o++)
+            if (f->body->inputs[o]->id == s->source)
+                f->last_read[o] = f->nops;
+    }
     int64_t block = f->walk.rows > 1 ? f->walk.rows * f->walk.extent[f->walk.rank - 1] : f->walk.chunk;
     for (int i = 0; i < f->nbuffers; i++) {
         f->buffers[i].offset = f->lane_bytes;
