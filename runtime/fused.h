@@ -48,6 +48,7 @@ struct feed {
     int slot, result;
     size_t scratch;
     enum feed_way way;
+    bool again;     /* its rows are kept by a feed in front of it */
     int stored;     /* FEED_STORED: the result */
     size_t kept;    /* else: their place in the scratch memory */
 };
@@ -71,6 +72,8 @@ struct buffer {
 /* What a thread has for itself. */
 struct lane {
     struct slot *slots;
+    int *moving, *expanding;    /* the slots that go on with each block: by its elements, through the walk */
+    int nmoving, nexpanding;
     int64_t *expanded;
     struct reduce_feed *feeds;
 };
@@ -115,6 +118,7 @@ struct fused {
     size_t lane_bytes;      /* of it: the buffers of a part */
     size_t passing;         /* of it: what early operations need for a while, behind the buffers of all parts */
     double cost;            /* nanoseconds an element of the domain */
+    int64_t columns;        /* of the reductions, if all run down the rows and each block has whole rows; else 0 */
 };
 
 /* Where part |part| of a round that has |count| elements begins; it ends where the next begins. */

@@ -49,52 +49,76 @@ kept_from(const struct fused_run *r)
 }
 
 static void
-set_slots(const struct fused *f, const struct lane *l, char *buffers)
+move_from(struct lane *l, int slot, char *at)
 {
+    l->slots[slot].at = at;
+    l->moving[l->nmoving++] = slot;
+}
+
+/* Where the slots lie for the block that begins at element |first|. |kept|: the element from which on rows are kept, or -1. */
+static void
+set_slots(const struct fused_run *r, struct lane *l, char *buffers, int64_t first, int64_t kept)
+{
+    const struct fused *f = r->fused;
+    l->nmoving = l->nexpanding = 0;
     for (int i = 0; i < f->nslots; i++) {
         struct slot *s = &l->slots[i];
         if (s->kind == SLOT_FIXED)
             s->at = f->base[s->source];
-        else if (s->buffer >= 0)
+        else if (s->kind == SLOT_DIRECT)
+            move_from(l, i, f->base[s->source] + first * s->size);
+        else
             s->at = buffers + f->buffers[s->buffer].offset;
+        if (s->kind == SLOT_EXPAND)
+            l->expanding[l->nexpanding++] = i;
     }
+    for (int i = 0; i < f->nfulls; i++)
+        if (!f->fulls[i].deferred) {
+            int slot = f->fulls[i].slot;
+            move_from(l, slot, (char *)r->out[f->fulls[i].result].data + first * l->slots[slot].size);
+        }
+    for (int i = 0; kept >= 0 && i < f->nfeeds; i++)
+        if (f->feeds[i].way == FEED_KEPT && !f->feeds[i].again) {
+            int slot = f->feeds[i].slot;
+            move_from(l, slot, r->scratch + f->feeds[i].kept + (first - kept) * l->slots[slot].size);
+        }
     for (int i = 0; i < f->walk.noperands; i++)
         l->expanded[i] = -1;
 }
 
-/* |kept|: the element from which on rows are kept, or -1. */
 static void
-move_slots(const struct fused_run *r, const struct lane *l, const struct walk_at *at, char *buffers, int64_t kept)
+expand_slots(const struct fused *f, struct lane *l, const struct walk_at *at, char *buffers)
 {
-    const struct fused *f = r->fused;
-    for (int i = 0; i < f->nslots; i++) {
-        struct slot *s = &l->slots[i];
-        if (s->kind == SLOT_DIRECT)
-            s->at = f->base[s->source] + at->start * s->size;
-        else if (s->kind == SLOT_EXPAND)
-            s->at = (char *)walk_operand(&f->walk, at, s->walk, f->base[s->source], buffers + f->buffers[s->buffer].offset,
-                                         &l->expanded[s->walk]);
+    int left = 0;
+    for (int i = 0; i < l->nexpanding; i++) {
+        struct slot *s = &l->slots[l->expanding[i]];
+        s->at = (char *)walk_operand(&f->walk, at, s->walk, f->base[s->source], buffers + f->buffers[s->buffer].offset, &l->expanded[s->walk]);
+        if (!walk_is_still(&f->walk, s->walk))
+            l->expanding[left++] = l->expanding[i];
     }
-    for (int i = 0; i < f->nfulls; i++)
-        if (!f->fulls[i].deferred) {
-            struct slot *s = &l->slots[f->fulls[i].slot];
-            s->at = (char *)r->out[f->fulls[i].result].data + at->start * s->size;
-        }
-    for (int i = 0; kept >= 0 && i < f->nfeeds; i++)
-        if (f->feeds[i].way == FEED_KEPT) {
-            struct slot *s = &l->slots[f->feeds[i].slot];
-            s->at = r->scratch + f->feeds[i].kept + (at->start - kept) * s->size;
-        }
+    l->nexpanding = left;
+}
+
+static void
+move_slots(const struct lane *l, int64_t n)
+{
+    for (int i = 0; i < l->nmoving; i++) {
+        struct slot *s = &l->slots[l->moving[i]];
+        s->at += n * s->size;
+    }
 }
 
 static void
 feed_block(const struct fused_run *r, const struct lane *l, const struct walk_at *at, int64_t kept)
 {
     const struct fused *f = r->fused;
+    const int64_t rows = f->columns ? at->n / f->columns : 0;
     for (int i = 0; i < f->nfeeds; i++) {
         const struct feed *d = &f->feeds[i];
         const struct slot *s = &l->slots[d->slot];
-        if (kept < 0)
+        if (kept < 0 && rows)
+            reduce_rows(&l->feeds[i], s->at, rows);
+        else if (kept < 0)
             reduce_next(&l->feeds[i], s->at, at->n);
         else if (d->way == FEED_COPIED)
             memcpy(r->scratch + d->kept + (at->start - kept) * s->size, s->at, (size_t)at->n * s->size);
@@ -152,18 +176,19 @@ fused_part(void *context, int part, int parts)
 {
     struct fused_run *r = context;
     const struct fused *f = r->fused;
-    const struct lane *l = &f->lanes[part];
+    struct lane *l = &f->lanes[part];
     char *buffers = r->scratch + f->fixed_bytes + (size_t)part * f->lane_bytes;
     int64_t first = r->first + cut_begin(&f->cut, r->end - r->first, part), end = r->first + cut_begin(&f->cut, r->end - r->first, part + 1);
     int64_t kept = f->cut.columns && part ? kept_from(r) : -1;
     struct walk_at at;
-    set_slots(f, l, buffers);
+    set_slots(r, l, buffers, first, kept);
     if (kept < 0)
         start_feeds(r, l, first, end);
     walk_start(&f->walk, &at, first, end);
     while ((f->nops || f->nfeeds) && walk_next(&f->walk, &at)) {
-        move_slots(r, l, &at, buffers, kept);
+        expand_slots(f, l, &at, buffers);
         run_block(r, l, &at, kept);
+        move_slots(l, at.n);
     }
     for (int i = 0; i < f->nfeeds && !f->cut.columns; i++)
         reduce_end(&l->feeds[i]);

@@ -136,12 +136,12 @@ add_block_node(struct fused *f, const struct node *n, int v)
     int s = add_slot(f, result >= 0 ? SLOT_RESULT : SLOT_BUFFER, result, f->type[v].elem);
     add_op(f, row_of(f->isa, n->op, &f->type[nodes[n->nin - 1]], &f->type[v]), n->nin, nodes, s);
     f->cost += row_cost(n->op, f->type[nodes[n->nin - 1]].elem);
+    give_back(f, n); /* in front: a row kernel's result may lie on an operand */
     if (result >= 0)
         add_full_result(f, s, result);
     else
         f->slots[s].buffer = take_buffer(f, f->slots[s].size);
     f->slot_of[v] = s;
-    give_back(f, n);
 }
 
 static void
@@ -297,15 +297,20 @@ make_lanes(struct fused *f, struct arena *arena)
         l->slots = ARENA_ARRAY(arena, struct slot, f->nslots + 1);
         l->expanded = ARENA_ARRAY(arena, int64_t, f->walk.noperands + 1);
         l->feeds = ARENA_ARRAY(arena, struct reduce_feed, f->nfeeds + 1);
-        if (!l->slots || !l->expanded || !l->feeds)
+        l->moving = ARENA_ARRAY(arena, int, f->nslots + 1);
+        l->expanding = ARENA_ARRAY(arena, int, f->walk.noperands + 1);
+        if (!l->slots || !l->expanded || !l->feeds || !l->moving || !l->expanding)
             return false;
         memcpy(l->slots, f->slots, (size_t)f->nslots * sizeof *l->slots);
     }
     return f->lanes;
 }
 
-/* Bytes that a part keeps in a round: they stay in its cache. */
-enum { KEPT_BYTES = 1 << 20 };
+enum {
+    BLOCK_BYTES = 24 << 10,             /* of all that a block of a group reads and writes */
+    BLOCK_LEAST = 256, BLOCK_MOST = 4096,
+    KEPT_BYTES = 1 << 20                /* that a part keeps in a round: they stay in its cache */
+};
 
 /* The columns that every reduction runs down; 0 if some does not. */
 static int64_t
@@ -322,6 +327,32 @@ common_columns(const struct fused *f)
     return columns;
 }
 
+/* Elements of a block: what it reads and writes stays in L1. */
+static int64_t
+block_size(const struct fused *f)
+{
+    int64_t bytes = 1;
+    for (int i = 0; i < f->nbuffers; i++) /* a result has one as well */
+        bytes += f->buffers[i].size;
+    for (int i = 0; i < f->nslots; i++)
+        bytes += f->slots[i].kind == SLOT_DIRECT ? f->slots[i].size : 0;
+    int64_t block = BLOCK_BYTES / bytes / 64 * 64;
+    return block < BLOCK_LEAST ? BLOCK_LEAST : block > BLOCK_MOST ? BLOCK_MOST : block;
+}
+
+/* Lets each block have whole rows of the reductions down the rows, if it can. */
+static void
+match_rows(struct fused *f, int64_t columns)
+{
+    struct walk *w = &f->walk;
+    if (!columns)
+        return;
+    if (w->rows == 1 && w->rank == 1 && columns <= w->chunk)
+        w->chunk = w->chunk / columns * columns;
+    int64_t unit = w->rows > 1 ? walk_unit(w) : w->rank == 1 ? w->chunk : 1;
+    f->columns = unit % columns ? 0 : columns;
+}
+
 /* The walk, and how it is cut up: each part has whole outputs of every reduction, or whole rows of reductions down the rows. */
 static void
 make_walk(struct fused *f, const struct type *const *types, const struct threads *t)
@@ -331,7 +362,8 @@ make_walk(struct fused *f, const struct type *const *types, const struct threads
         unit = reduce_feed_unit(&f->feeds[i].plan) > unit ? reduce_feed_unit(&f->feeds[i].plan) : unit;
     if (columns)
         unit = columns;
-    walk_make(&f->walk, &f->domain, f->walk.noperands, types);
+    walk_make(&f->walk, &f->domain, f->walk.noperands, types, block_size(f));
+    match_rows(f, columns);
     if (walk_unit(&f->walk) > unit)
         unit = walk_unit(&f->walk);
     if (unit < 64) /* no cache line of a result belongs to two */
@@ -358,6 +390,7 @@ keep_feed(struct fused *f, int i, size_t at)
             d->way = f->feeds[k].way;
             d->stored = f->feeds[k].stored;
             d->kept = f->feeds[k].kept;
+            d->again = true;
             return at;
         }
     int64_t round = f->cut.round < f->count ? f->cut.round : f->count;

@@ -73,6 +73,9 @@ row_fn *row_of(const struct isa *isa, enum op op, const struct type *last_in, co
 /* About how many nanoseconds an element of it takes where the data lie in the second cache. */
 double row_cost(enum op op, enum elem elem);
 
+/* Bytes of an expanded operand of one elementwise operation. */
+enum { MAP_BUFFER = (WALK_BUFFER(WALK_BLOCK) * 8 + 63) & ~63 };
+
 /* One elementwise operation with broadcasting. */
 struct map_plan {
     row_fn *fn;
@@ -92,7 +95,7 @@ void map_plan_cut(struct map_plan *p, double cost, const struct threads *t);
 static inline size_t
 map_plan_scratch(const struct map_plan *p)
 {
-    return p->flat ? 0 : (size_t)(p->nin * p->parts) * round64(WALK_BUFFER);
+    return p->flat ? 0 : (size_t)(p->nin * p->parts) * MAP_BUFFER;
 }
 void map_plan_run(const struct map_plan *p, void *out, const void *const *in, char *scratch, struct threads *t);
 

@@ -47,7 +47,7 @@ map_plan_make(struct map_plan *p, row_fn *fn, int nin, const struct type *const 
     if (p->flat)
         return;
     p->walk.operand = p->operand;
-    walk_make(&p->walk, out, nin, in);
+    walk_make(&p->walk, out, nin, in, WALK_BLOCK);
     /* One operation has no intermediates to keep in L1: long rows need no pieces, unless an operand is expanded. */
     if (p->walk.rows == 1)
         p->walk.chunk = p->walk.extent[p->walk.rank - 1];
@@ -92,12 +92,12 @@ map_part(void *context, int part, int parts)
         p->fn(r->out + first * size, from, p->step, end - first);
         return;
     }
-    char *scratch = r->scratch + (size_t)(part * p->nin) * round64(WALK_BUFFER);
+    char *scratch = r->scratch + (size_t)(part * p->nin) * MAP_BUFFER;
     struct walk_at at;
     int64_t expanded[3] = {-1, -1, -1};
     for (walk_start(&p->walk, &at, first, end); walk_next(&p->walk, &at);) {
         for (int i = 0; i < p->nin; i++)
-            from[i] = walk_operand(&p->walk, &at, i, r->in[i], scratch + (size_t)i * round64(WALK_BUFFER), &expanded[i]);
+            from[i] = walk_operand(&p->walk, &at, i, r->in[i], scratch + (size_t)i * MAP_BUFFER, &expanded[i]);
         p->fn(r->out + at.start * size, from, p->step, at.n);
     }
 }

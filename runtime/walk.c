@@ -2,8 +2,6 @@
 #include <assert.h>
 #include <string.h>
 
-enum { ROW_SHORT = 256, BLOCK = 512 };
-
 /* Drops axes of size 1 and merges neighbours that every operand steps through alike. */
 static void
 merge(struct walk *w)
@@ -44,16 +42,16 @@ set_strides(struct walk_operand *o, const struct type *t, const struct type *dom
 
 /* Short rows go several to a block, long ones in pieces of equal size. */
 static void
-choose_blocks(struct walk *w)
+choose_blocks(struct walk *w, int64_t block)
 {
     int64_t inner = w->extent[w->rank - 1];
     w->rows = 1;
     w->chunk = inner;
-    if (inner > 0 && inner <= ROW_SHORT && w->rank > 1) {
-        int64_t rows = BLOCK / inner, all = w->extent[w->rank - 2];
+    if (inner > 0 && inner <= block / 2 && w->rank > 1) {
+        int64_t rows = block / inner, all = w->extent[w->rank - 2];
         w->rows = rows < all ? rows : all;
-    } else if (inner > WALK_BLOCK * 3 / 4)
-        w->chunk = BLOCK;
+    } else if (inner > block * 3 / 2)
+        w->chunk = block;
 }
 
 static void
@@ -74,7 +72,7 @@ choose_way(struct walk *w, struct walk_operand *o)
 }
 
 void
-walk_make(struct walk *w, const struct type *domain, int n, const struct type *const *in)
+walk_make(struct walk *w, const struct type *domain, int n, const struct type *const *in, int64_t block)
 {
     w->rank = domain->rank;
     w->count = type_count(domain, 0);
@@ -84,7 +82,7 @@ walk_make(struct walk *w, const struct type *domain, int n, const struct type *c
     for (int o = 0; o < n; o++)
         set_strides(&w->operand[o], in[o], domain);
     merge(w);
-    choose_blocks(w);
+    choose_blocks(w, block);
     for (int o = 0; o < n; o++)
         choose_way(w, &w->operand[o]);
 }
@@ -160,6 +158,16 @@ repeat(char *buffer, const char *from, int64_t bytes, int64_t rows)
 FILL(uint8_t)
 FILL(uint32_t)
 FILL(uint64_t)
+
+bool
+walk_is_still(const struct walk *w, int o)
+{
+    const struct walk_operand *op = &w->operand[o];
+    bool still = op->way == WALK_PATTERN;
+    for (int i = 0; i < w->rank - 1; i++)
+        still &= !op->stride[i];
+    return still;
+}
 
 const void *
 walk_operand(const struct walk *w, const struct walk_at *at, int o, const void *base, void *buffer, int64_t *expanded)

@@ -4,9 +4,9 @@
 #define NNC_RUNTIME_WALK_H
 #include "ir/types.h"
 
-enum { WALK_BLOCK = 1024 };  /* no block has more elements */
-/* Bytes of an operand's buffer: a fill writes up to 16 elements beyond the block. */
-enum { WALK_BUFFER = (WALK_BLOCK + 16) * 8 };
+enum { WALK_BLOCK = 512 };   /* of one operation */
+/* Elements of an operand's buffer for blocks of at most |block|: a fill writes up to 16 beyond the block. */
+#define WALK_BUFFER(block) ((block) * 3 / 2 + 16)
 
 enum walk_way {
     WALK_POINT,     /* in place */
@@ -38,8 +38,9 @@ struct walk_at {
     int64_t end;                /* no block goes further */
 };
 
-/* Prepares a walk over |domain| with operands of types |in|, all concrete, into w->operand[n], which is the caller's. */
-void walk_make(struct walk *w, const struct type *domain, int n, const struct type *const *in);
+/* Prepares a walk over |domain| with operands of types |in|, all concrete, into w->operand[n], which is the caller's. Blocks have about |block| elements,
+ * or half as many more: short rows go several to a block, a row that is not much longer is one. */
+void walk_make(struct walk *w, const struct type *domain, int n, const struct type *const *in, int64_t block);
 /* Begins a pass over the elements [first, end), multiples of walk_unit or the whole domain's end. */
 void walk_start(const struct walk *w, struct walk_at *at, int64_t first, int64_t end);
 /* Where a pass may begin. */
@@ -50,6 +51,8 @@ walk_unit(const struct walk *w)
 }
 /* The next block; false at the end. */
 bool walk_next(const struct walk *w, struct walk_at *at);
-/* Where the elements of operand |o| for the block lie. |buffer|: WALK_BUFFER bytes; |expanded|: what the buffer holds, -1 at first. */
+/* Whether the elements of operand |o| lie in the same place for each block of a pass: a row that is repeated. */
+bool walk_is_still(const struct walk *w, int o);
+/* Where the elements of operand |o| for the block lie. |buffer|: WALK_BUFFER elements; |expanded|: what the buffer holds, -1 at first. */
 const void *walk_operand(const struct walk *w, const struct walk_at *at, int o, const void *base, void *buffer, int64_t *expanded);
 #endif
