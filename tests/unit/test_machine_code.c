@@ -135,6 +135,27 @@ Test(machine_code, profilers_see_kernels_and_lines)
     end();
 }
 
+/* The texts that a user reads: kernels named after their nodes, the contract's instructions only, as wide as asked. */
+Test(machine_code, dumps)
+{
+    static const char *const options[] = {"--vector-width 4", "--vector-width 8", "--vector-width 16", "--llvm-passes default"};
+    begin();
+    for (int i = 0; i < 4; i++) {
+        cr_assert_eq(shell("'%s' dump m.nn --stage llvm %s > %d.ll && '%s' dump m.nn --stage asm %s > %d.s", NNC_PROGRAM, options[i], i,
+                           NNC_PROGRAM, options[i], i), 0, "%s", r.text);
+        cr_expect_eq(shell("grep -q '^define.*@step(' %d.ll && grep -q 'llvm[.]fma[.]' %d.ll && ! grep -E 'fmuladd| fast |reassoc|contract' %d.ll && "
+                           "grep -q '^step:' %d.s", i, i, i, i), 0, "%s: %s", options[i], r.text);
+        if (i < 3) /* LLVM's optimiser puts kernels into the step */
+            cr_expect_eq(shell("grep -q '^define internal.*@matmul[.][0-9]*(' %d.ll && grep -q '^matmul[.][0-9]*:' %d.s", i, i), 0, "%s", options[i]);
+    }
+    cr_expect_eq(shell("! cmp -s 0.ll 1.ll && ! cmp -s 1.ll 2.ll && ! cmp -s 2.ll 3.ll"), 0);
+#ifdef __x86_64__
+    cr_expect_eq(shell("! grep -q zmm 0.s && ! grep -q zmm 1.s"), 0);
+    cr_expect_eq(shell("grep -q zmm 2.s") == 0, __builtin_cpu_supports("avx512f") != 0);
+#endif
+    end();
+}
+
 /* A breakpoint on a line of the .nn file stops in its kernels. */
 Test(machine_code, debuggers_stop_at_lines)
 {
