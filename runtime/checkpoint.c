@@ -15,7 +15,7 @@ const struct position_field position_fields[POSITION_FIELDS] = {
 #define FIELD(name, kind) {"nnc." #name, (int)offsetof(struct checkpoint_position, name), POSITION_##kind}
     FIELD(step, WHOLE), FIELD(epoch, WHOLE), FIELD(epoch_rows, WHOLE), FIELD(loss_sum, REAL),
     FIELD(loss_weight, REAL), FIELD(seed, WHOLE), FIELD(rows, WHOLE), FIELD(shuffled, WHOLE),
-    FIELD(best, REAL), FIELD(best_epoch, WHOLE),
+    FIELD(best, REAL), FIELD(best_epoch, WHOLE), FIELD(data, DIGEST),
 #undef FIELD
 };
 

@@ -22,6 +22,7 @@ struct checkpoint_position {
     /* What `stop` watches: its best value, and after which epoch that was; 0: none yet. */
     double best;
     int64_t best_epoch;
+    uint64_t data;          /* digest of the training set's rows; 0: unknown */
 };
 
 enum checkpoint_use {
@@ -69,13 +70,13 @@ const char *checkpoint_fault(const struct variable *v, const struct tensor *valu
 /* What both directions share. The header of nnc's files begins with CHECKPOINT_PREFIX, followed by the digest of all that
  * comes after it. */
 #define CHECKPOINT_PREFIX "{\"__metadata__\":{\"nnc.digest\":\""
-enum position_kind { POSITION_WHOLE, POSITION_REAL };
+enum position_kind { POSITION_WHOLE, POSITION_REAL, POSITION_DIGEST };
 struct position_field {
     const char *key;
     int offset;
-    enum position_kind kind; /* decimal digits, or the bits of an f64 in hexadecimal */
+    enum position_kind kind; /* decimal digits, or the bits of an f64 or a digest in hexadecimal */
 };
-enum { POSITION_FIELDS = 10 };
+enum { POSITION_FIELDS = 11 };
 #define CHECKPOINT_NOW "nnc/now/"
 extern const struct position_field position_fields[POSITION_FIELDS];
 /* Of names, types and model->digest. */

@@ -1,4 +1,5 @@
 #include "runtime/train.h"
+#include "runtime/digest.h"
 #include "runtime/history.h"
 #include "runtime/kernels.h"
 #include "runtime/number_text.h"
@@ -118,12 +119,23 @@ take_streams(struct training *t)
     return streams_restore(t->options->streams, state->data, (size_t)tensor_bytes(state));
 }
 
+/* Who saves or resumes needs it; else it is not computed. */
+static uint64_t
+data_digest(const struct training *t)
+{
+    uint64_t h = 0;
+    for (int i = 0; (t->options->save || t->options->resume) && i < t->model->ninputs; i++)
+        if (t->set->inputs[i].data)
+            h = digest_bytes(h, t->set->inputs[i].data, (size_t)tensor_bytes(&t->set->inputs[i]));
+    return h;
+}
+
 /* Inside an epoch the order must be the one that it began with. */
 static bool
 resume(struct training *t)
 {
     const char *path = t->options->resume;
-    t->at = (struct checkpoint_position){.seed = t->options->seed, .rows = t->set->rows, .shuffled = t->shuffled};
+    t->at = (struct checkpoint_position){.seed = t->options->seed, .rows = t->set->rows, .shuffled = t->shuffled, .data = data_digest(t)};
     if (!path)
         return true;
     struct checkpoint_position at;
@@ -131,6 +143,12 @@ resume(struct training *t)
         return false;
     if (at.rows != t->at.rows) {
         diag_subject(t->diag, TRAIN_OTHER_ROWS, path, (long long)at.rows, (long long)t->at.rows);
+        return false;
+    }
+    if (at.data != t->at.data) {
+        char then[DIGEST_TEXT], now[DIGEST_TEXT];
+        diag_subject(t->diag, TRAIN_OTHER_DATA, path, digest_hex(at.data, then), digest_hex(t->at.data, now));
+        diag_report(t->diag, TRAIN_WEIGHTS_ALONE, (struct place){0}, path);
         return false;
     }
     if (at.epoch_rows && at.shuffled != t->at.shuffled) {
@@ -494,9 +512,9 @@ finish_epoch(struct training *t)
     add_history(t, &report);
     if (!table_flush(&t->history, t->diag) || !table_flush(&t->steps, t->diag) || !save(t))
         return false;
-    if (t->callbacks->on_epoch)
-        t->callbacks->on_epoch(t->callbacks->context, &report);
-    return true;
+    if (!t->callbacks->on_epoch || t->callbacks->on_epoch(t->callbacks->context, &report))
+        return true;
+    return point_at_last_good(t);
 }
 
 static bool

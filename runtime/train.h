@@ -54,8 +54,8 @@ struct train_callbacks {
     void *context;
     /* All may be NULL. After each step: */
     void (*on_step)(void *context, const struct train_report *report);
-    /* After each epoch, its evaluation and its checkpoint: */
-    void (*on_epoch)(void *context, const struct train_report *report);
+    /* After each epoch, its evaluation and its checkpoint; false (reported) ends the training: */
+    bool (*on_epoch)(void *context, const struct train_report *report);
     /* A step gave a loss that is not finite. The variables are those from before the step (a copy is kept for that from the
      * epoch's start on, and its steps are done again). To report the error and its cause, and return true; false: the loop
      * reports the step alone. */

@@ -23,6 +23,7 @@ struct session {
     const struct model *model;
     struct data_result data;
     bool data_ran;
+    struct read_file *read_files;   /* those that the data block opened, the last one first */
     struct set {
         struct tensor *inputs;      /* a tensor an input of the model; data is NULL where there is none */
         struct data_set_view view;
@@ -86,7 +87,14 @@ bool chosen_mode(const struct cli *cli, enum mode *out);
 bool chosen_without(const struct cli *cli, uint32_t *out);
 enum gemm chosen_gemm(const struct cli *cli);
 struct code_options chosen_code(const struct cli *cli);
-/* Shows on the standard error how far the reading of a data file is, if that takes over a second; nothing with --quiet. reading.c */
-struct data_watch reading_watch(const struct cli *cli);
+
+/* -- reading.c -- */
+
+/* Shows on the standard error how far the reading of a data file is, if that takes over a second (nothing with --quiet), and notes the file. */
+struct data_watch reading_watch(struct session *s);
+/* Reads the files that were noted once more, for what they hold. */
+void reading_remember(struct session *s);
+/* Whether they hold it still, at the end of that epoch: looks at sizes and times first. Reports (exit 1) those that do not. */
+bool reading_unchanged(struct session *s, int64_t epoch);
 bool use_color(const struct options *o, int descriptor);
 #endif

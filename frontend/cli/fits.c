@@ -202,7 +202,7 @@ session_input(struct session *s, const char *text, struct data_binding *b, struc
     const struct options *o = &s->cli->options;
     const char *value = strchr(text, '=') + 1;
     const struct data_env env = {.arena = s->arena, .sources = &s->cli->sources, .consts = s->x->consts, .nconsts = s->x->nconsts,
-                                 .watch = reading_watch(s->cli)};
+                                 .watch = reading_watch(s)};
     struct data_value v = {0};
     unsigned before = float_enter();
     bool good = read_value(s, text, value, b->place, &env, r, &v) && (!o->raw || apply_fit(s, &r->context, o->weights, b, &v));

@@ -96,13 +96,14 @@ after_step(void *context, const struct train_report *report)
         progress_step(&w->progress, report);
 }
 
-static void
+static bool
 after_epoch(void *context, const struct train_report *report)
 {
     struct watcher *w = context;
     if (!w->s->cli->options.quiet)
         progress_epoch(&w->progress, report);
     report_epoch(&w->report, report);
+    return report->epoch == report->epochs || reading_unchanged(w->s, report->epoch);
 }
 
 static bool
@@ -179,6 +180,7 @@ before_all(struct session *s)
         return false;
     if (o->explain && !explain_passes(s, rows))
         return false;
+    reading_remember(s);
     return !o->check_passes || check_passes(s, rows);
 }
 

@@ -127,7 +127,7 @@ unpack_small(struct source_state *st)
 #endif
 
 static int
-open_regular(const char *name, struct stat *out, struct diag *diag)
+open_regular(const char *name, const struct data_watch *watch, struct stat *out, struct diag *diag)
 {
     int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* a pipe without a writer must not block */
     if (fd < 0 || fstat(fd, out)) {
@@ -136,8 +136,11 @@ open_regular(const char *name, struct stat *out, struct diag *diag)
             close(fd);
         return -1;
     }
-    if (S_ISREG(out->st_mode))
+    if (S_ISREG(out->st_mode)) {
+        if (watch && watch->opened)
+            watch->opened(watch->context, name, out);
         return fd;
+    }
     fail_reading(name, S_ISDIR(out->st_mode) ? "a directory; a file is expected" : "a pipe or a device; a file is expected", diag);
     close(fd);
     return -1;
@@ -148,7 +151,7 @@ source_open(struct data_source *s, const char *name, const struct data_watch *wa
 {
     struct stat opened;
     *s = (struct data_source){.name = name, .diag = diag};
-    int fd = open_regular(name, &opened, diag);
+    int fd = open_regular(name, watch, &opened, diag);
     if (fd < 0)
         return false;
     struct source_state *st = calloc(1, sizeof *st);
@@ -437,7 +440,7 @@ source_descriptor(const char *name, const struct data_watch *watch, int64_t *out
     struct data_source s;
     struct stat opened;
     if (!ends_in_gz(name)) {
-        int fd = open_regular(name, &opened, diag);
+        int fd = open_regular(name, watch, &opened, diag);
         *out_size = opened.st_size;
         return fd;
     }

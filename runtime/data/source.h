@@ -15,7 +15,10 @@ struct data_progress {
 /* Called at most ten times a second, from the first second on, and once more at the end. */
 typedef void data_progress_fn(void *context, const struct data_progress *progress);
 
+struct stat;
 struct data_watch {
+    /* Each file that is opened, before it is read; |name| lives as long as what is read. NULL: nobody asks. */
+    void (*opened)(void *context, const char *name, const struct stat *file);
     data_progress_fn *call; /* NULL: nobody watches */
     void *context;
 };

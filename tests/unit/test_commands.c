@@ -348,6 +348,65 @@ Test(commands, signals_rows_76_and_77)
     cr_expect_eq(files_like("w.safetensors.lock"), 0);
 }
 
+/* A table of |rows| rows whose second column holds |value|, and a model that learns it. */
+static void
+put_table(const char *path, int rows, int value)
+{
+    FILE *f = fopen(path, "w");
+    fprintf(f, "a,b\n");
+    for (int i = 0; i < rows; i++)
+        fprintf(f, "%d.5,%d\n", i, value);
+    cr_assert(f && !fclose(f));
+}
+
+static void
+put_reader(const char *path)
+{
+    static const char text[] = "data {\n    t = csv(\"t.csv\")\n    train x = t.columns(0:1), y = t[\"b\"]\n}\n"
+        "model m {\n    input x: f32[N, 1]\n    target y: f32[N]\n    loss mse(squeeze(dense(x, 1)), y)\n}\n"
+        "train {\n    optimizer sgd(lr = 0.001)\n    batch 4\n    epochs 3\n}\n";
+    file_put(path, text, strlen(text));
+}
+
+/* Between epochs: what changed and ends the training, and what only looks so. The file is changed once the first epoch is saved. */
+Test(commands, data_that_change_row_49)
+{
+    static const struct { const char *name, *change; int status; } cases[] = {
+        {"49_size", "echo 9,9 >> t.csv", 1}, {"49_bytes", "sed -i s/,7/,8/ t.csv", 1}, {"49_replaced", "sed s/,7// t.csv > u.csv; mv u.csv t.csv", 1},
+        {NULL, "touch t.csv", 0}, {NULL, "rm t.csv", 0}};
+    put_reader("m.nn");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put_table("t.csv", 20, 7);
+        unlink("w.safetensors");
+        pid_t changer = fork();
+        if (!changer) {
+            for (int k = 0; access("w.safetensors", F_OK) && k < 20000; k++)
+                usleep(100);
+            _exit(system(cases[i].change) ? 1 : 0);
+        }
+        nnc("train m.nn --epochs 1500 --save w.safetensors --quiet");
+        int changed;
+        waitpid(changer, &changed, 0);
+        cr_expect(!changed);
+        cr_expect_eq(last.status, cases[i].status, "%s: %d %s", cases[i].change, last.status, last.err);
+        hide_number(last.err, "after epoch ", "N");
+        char path[512];
+        snprintf(path, sizeof path, NNC_SOURCE_DIR "/tests/golden/commands/%s.txt", cases[i].name ? cases[i].name : "");
+        if (cases[i].name)
+            golden_compare(path, last.err);
+        else
+            cr_expect_str_eq(last.err, "");
+    }
+    /* And from one training to the next. */
+    put_table("t.csv", 20, 7);
+    cr_assert_eq(nnc("train m.nn --save w.safetensors"), 0, "%s", last.err);
+    put_table("t.csv", 20, 8);
+    refused("49_resumed", 1, "train m.nn --epochs 4 --resume w.safetensors --save w.safetensors");
+    cr_expect_eq(nnc("train m.nn --init w.safetensors"), 0, "%s", last.err);
+    put_table("t.csv", 21, 7);
+    refused("49_rows", 1, "train m.nn --epochs 4 --resume w.safetensors");
+}
+
 /* Asked twice while it saves, it saves first; whenever that is, nothing is left but what was saved. */
 Test(commands, signals_in_a_save_row_76)
 {

@@ -107,6 +107,15 @@ same_files(const struct run *r, const char *a, const char *b, int expected)
     cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == expected, "%s, %s", a, b);
 }
 
+/* The values behind the headers are: 31 weights, each with two states of Adam. The headers differ in the rows' digests. */
+static void
+same_values(const struct run *r, const char *a, const char *b)
+{
+    char command[512];
+    snprintf(command, sizeof command, "cd %s && tail -c 372 %s >a.values && tail -c 372 %s >b.values && cmp -s a.values b.values", r->folder, a, b);
+    cr_expect(!system(command), "%s, %s", a, b);
+}
+
 static void
 check_convention(const char *convention)
 {
@@ -133,7 +142,7 @@ check_convention(const char *convention)
         same_files(&r, name, "aw.safetensors", 0);
         snprintf(name, sizeof name, "i.fold%d.safetensors", fold);
         same_files(&r, name, "ai.safetensors", 0);
-        same_files(&r, name, "i.fold1.safetensors", 0);
+        same_values(&r, name, "i.fold1.safetensors");
     }
     same_files(&r, "w.fold1.safetensors", "w.fold2.safetensors", 1); /* their rows differ */
     run_end(&r);

@@ -229,7 +229,7 @@ Test(sources, progress_is_told_only_of_long_reading)
         for (int i = 0; i < 3000; i++)
             putc('1', f);
         fclose(f);
-        cr_assert(source_open(&s, path, &(struct data_watch){count, calls}, &diag));
+        cr_assert(source_open(&s, path, &(struct data_watch){.call = count, .context = calls}, &diag));
         cr_assert(source_some(&s, some, 1000, &got));
         if (slow)
             usleep(1050000);

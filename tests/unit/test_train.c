@@ -295,7 +295,7 @@ note_step(void *context, const struct train_report *r)
     n->rows = r->rows_done;
 }
 
-static void
+static bool
 note_epoch(void *context, const struct train_report *r)
 {
     struct note *n = context;
@@ -304,6 +304,7 @@ note_epoch(void *context, const struct train_report *r)
     n->loss = r->loss;
     n->valid_loss = r->valid ? r->valid->loss : -1;
     n->worst = r->valid ? r->valid->metrics[0] : -1;
+    return true;
 }
 
 Test(train, evaluation_agrees_with_what_training_reported)
