@@ -190,7 +190,7 @@ run_follow(struct checker *c, const struct ast *s, const char *forced)
     size_t end = strlen(name);
     bool is_file = forced ? end > 3 && !strcmp(name + end - 3, ".nn") : e->kind == AST_STRING;
     if (is_file) {
-        const char *path = forced || name[0] == '/' ? name : arena_printf(c->arena, "%s%s", c->x->folder, name);
+        const char *path = forced || name[0] == '/' ? name : arena_printf(c->arena, "%s%s", source_folder(c->sources, s->place.file, c->arena), name);
         int file = source_read(c->sources, path, c->diag);
         if (file)
             load_convention(c, file);

@@ -257,7 +257,11 @@ static bool
 run_block(struct data_run *r, const struct ast *block)
 {
     bool good = true;
+    const struct data_env *env = r->env;
     for (int i = 0; i < block->nbody; i++) {
+        int file = block->body[i]->place.file;
+        bool other = env->file && file && file != env->file;
+        r->context->files.folder = other ? source_folder(env->sources, file, env->arena) : env->files.folder;
         good &= run_statement(r, block->body[i]);
         free_unreachable(r->out);
     }

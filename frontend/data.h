@@ -10,6 +10,7 @@ struct data_env {
     struct arena *arena;             /* small things of the result; it has a jump buffer and outlives the result */
     struct sources *sources;
     struct data_files files;         /* the folder of the .nn file, and --data */
+    int file;                        /* number of the .nn file: a statement of another one reads from that one's folder; 0: all from files.folder */
     const struct const_value *consts; /* the file's const numbers */
     int nconsts;
     struct data_watch watch;         /* who is told how far the reading of a file is; zeroed: nobody */

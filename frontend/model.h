@@ -235,6 +235,8 @@ int statements_differ(struct sources *sources, const struct ast_file *a, const s
                       struct merged **out_merged, struct difference **out);
 /* The file that has statement |i| of the differences from b where from_b[i]; |judged|: its losses, penalties and metrics are a's. */
 struct ast *statements_merge(const struct merged *m, const bool *from_b, bool judged, struct arena *arena);
+/* Whether a statement of the data block reads a file, whose path is relative to the folder of its own .nn file. */
+bool statement_reads(const struct ast *s);
 /* Whether statement |i| decides about data: whether a mixture of them can be used is known only after the data are read. */
 bool statement_touches_data(const struct merged *m, int i);
 

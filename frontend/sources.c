@@ -198,6 +198,13 @@ grow_names(struct sources *s)
 }
 
 const char *
+source_folder(const struct sources *s, int file, struct arena *arena)
+{
+    const char *path = s->source[file - 1].path, *slash = strrchr(path, '/');
+    return slash ? arena_text(arena, path, (size_t)(slash - path + 1)) : "";
+}
+
+const char *
 source_name(struct sources *s, const char *text, size_t length)
 {
     if (!s->names)

@@ -23,6 +23,8 @@ void sources_init(struct sources *s, struct arena *arena);
 int source_read(struct sources *s, const char *path, struct diag *diag);
 /* Takes |text| (which must outlive |s|) under the name |path|. Returns the file's number. */
 int source_add(struct sources *s, const char *path, const char *text, size_t length);
+/* The folder of source number |file|, with its slash; "": the working folder. In |arena|. */
+const char *source_folder(const struct sources *s, int file, struct arena *arena);
 /* The one pointer for a name. */
 const char *source_name(struct sources *s, const char *text, size_t length);
 

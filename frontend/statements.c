@@ -1,5 +1,8 @@
 /* statements: two files side by side, statement by statement, and the files between them. */
+#define _GNU_SOURCE /* realpath */
 #include "frontend/model.h"
+#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A statement that both have, or one of them only; a section that both have, with what stands in it. */
@@ -23,6 +26,7 @@ struct pairing {
     struct arena *arena;
     struct merged *all;
     const char *section;        /* NULL: outside of sections */
+    bool apart;                 /* the files lie in different folders */
 };
 
 enum { SAME = 4, ALIKE = 2 };   /* what a pair of equal statements is worth, and one of two that say the same word about the same name */
@@ -107,6 +111,29 @@ add_item(struct pairing *p, struct merged *m, const struct ast *a, const struct 
     *ARENA_PUSH(p->arena, m->items, m->count, m->cap) = item;
 }
 
+bool
+statement_reads(const struct ast *s)
+{
+    static const char *const readers[] = {"csv", "tsv", "npy", "npz", "idx", "safetensors", "bytes"};
+    bool reads = false;
+    for (size_t i = 0; s->kind == AST_CALL && s->child[0]->kind == AST_NAME && i < sizeof readers / sizeof *readers; i++)
+        reads |= !strcmp(s->child[0]->text, readers[i]);
+    for (int i = 0; i < 3 && !reads; i++)
+        reads = s->child[i] && statement_reads(s->child[i]);
+    for (int i = 0; i < s->nargs && !reads; i++)
+        reads = s->args[i].value && statement_reads(s->args[i].value);
+    for (int i = 0; i < s->nbody && !reads; i++)
+        reads = statement_reads(s->body[i]);
+    return reads;
+}
+
+/* Whether |a| is the same statement as one of the other file with the same text: what reads a file reads another one in another folder. */
+static bool
+same(const struct pairing *p, const struct ast *a)
+{
+    return !p->apart || !p->section || strcmp(p->section, "data") != 0 || !statement_reads(a);
+}
+
 /* The pairs that keep the order of both and are worth most; statements of one file alone stand where they stood. */
 static struct merged *
 pair(struct pairing *p, const struct ast *a, const struct ast *b)
@@ -115,7 +142,7 @@ pair(struct pairing *p, const struct ast *a, const struct ast *b)
     const char **in_a = ARENA_ARRAY(p->arena, const char *, n + 1), **in_b = ARENA_ARRAY(p->arena, const char *, k + 1);
     struct merged *m = ARENA_NEW(p->arena, struct merged);
 #define WORTH(i, j) worth[(size_t)(i) * (size_t)(k + 1) + (size_t)(j)]
-#define PAIR(i, j) (!strcmp(in_a[i], in_b[j]) ? SAME : alike(a->body[i], b->body[j]) ? ALIKE : 0)
+#define PAIR(i, j) (!strcmp(in_a[i], in_b[j]) && same(p, a->body[i]) ? SAME : alike(a->body[i], b->body[j]) ? ALIKE : 0)
     for (int i = 0; i < n; i++)
         in_a[i] = ast_text(a->body[i], p->arena);
     for (int j = 0; j < k; j++)
@@ -145,7 +172,10 @@ statements_differ(struct sources *sources, const struct ast_file *a, const struc
                   struct merged **out_merged, struct difference **out)
 {
     struct merged all = {0};
-    struct pairing p = {.sources = sources, .arena = arena, .all = &all};
+    char folder_a[PATH_MAX] = "", folder_b[PATH_MAX] = "";
+    const char *in_a = source_folder(sources, a->file, arena), *in_b = source_folder(sources, b->file, arena);
+    bool known = realpath(*in_a ? in_a : ".", folder_a) && realpath(*in_b ? in_b : ".", folder_b);
+    struct pairing p = {.sources = sources, .arena = arena, .all = &all, .apart = !known || strcmp(folder_a, folder_b) != 0};
     *out_merged = pair(&p, a->block, b->block);
     (*out_merged)->touches_data = all.touches_data;
     *out = all.differences;

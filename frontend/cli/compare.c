@@ -207,7 +207,12 @@ digest_variant(const struct variant *v, struct arena *arena)
                         (long long)t->early.patience, t->early.on ? t->early.on : "", t->early.restore, (int)t->early.goal));
     for (int i = 0; i < x->nconsts; i++)
         d = digest_text(d, arena_printf(arena, "%s %a %lld\n", x->consts[i].name, x->consts[i].value.real, (long long)x->consts[i].value.whole));
-    return digest_text(d, x->data ? ast_text(x->data, arena) : "");
+    const struct ast *data = x->data ? x->data->child[0] : NULL;
+    for (int i = 0; data && i < data->nbody; i++) {
+        bool reads = statement_reads(data->body[i]);
+        d = digest_text(digest_text(d, ast_text(data->body[i], arena)), reads ? source_folder(x->sources, data->body[i]->place.file, arena) : "");
+    }
+    return d;
 }
 
 /* Opens a variant's training and its judgement. A name that the first file's loss uses may be another one in the second: then the mixture's own

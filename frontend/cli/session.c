@@ -263,7 +263,7 @@ session_data(struct session *s, unsigned needs)
 {
     const struct experiment *x = s->x;
     struct data_env env = {.arena = s->arena, .sources = &s->cli->sources, .consts = x->consts, .nconsts = x->nconsts,
-                           .files = {x->folder, s->cli->options.data.text, s->cli->options.data.count},
+                           .files = {x->folder, s->cli->options.data.text, s->cli->options.data.count}, .file = x->file,
                            .watch = reading_watch(s)};
     s->data_ran = true;
     if (!data_run(x->data, &env, &s->data, s->diag))

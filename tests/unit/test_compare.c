@@ -4,6 +4,7 @@
 #include "tests/unit/compare_output.h"
 #include "tests/unit/golden_text.h"
 #include "tests/unit/linear_program.h"
+#include <sys/stat.h>
 
 TestSuite(compare, .init = scratch_enter, .fini = scratch_leave, .timeout = 300);
 
@@ -322,6 +323,34 @@ Test(compare, data_and_input_together)
     cr_assert_eq(cJSON_GetArraySize(cJSON_GetObjectItem(cJSON_GetObjectItem(all, "valid_loss"), "differences")), 1);
     cr_assert(difference_of(all, "valid_loss", "data.x; data.xv; model.x"));
     cJSON_Delete(all);
+}
+
+/* A file is read from the folder of the .nn file that says so, also where both say the same. */
+Test(compare, data_of_two_folders)
+{
+    static const char text[] =
+        "data {\n    t = csv(\"t.csv\")\n    train x = t.columns(0:1), y = t.column(1)\n    valid x = t.columns(0:1), y = t.column(1)\n}\n"
+        "model m {\n    input x: f32[N, 1]\n    target y: f32[N]\n    output p = squeeze(dense(x, 1, init = zeros))\n    loss mse(p, y)\n}\n"
+        "train {\n    optimizer sgd(lr = %s)\n    epochs 1\n    shuffle false\n}\n";
+    char file[1024];
+    mkdir("one", 0777);
+    mkdir("two", 0777);
+    snprintf(file, sizeof file, text, "0.1");
+    put("one/m.nn", file);
+    snprintf(file, sizeof file, text, "0.2");
+    put("two/m.nn", file);
+    put("one/t.csv", "x,y\n0,2\n");
+    put("two/t.csv", "x,y\n0,3\n");
+    cJSON *all = json_of("compare one/m.nn two/m.nn --runs 1 --mode graph --format json");
+    /* p = 0; then the bias is 2 lr y: a is (2 - 0.4)^2, b (3 - 1.2)^2; with the data of the other (3 - 0.6)^2 and (2 - 0.8)^2 */
+    cr_assert_eq(cJSON_GetArraySize(cJSON_GetObjectItem(cJSON_GetObjectItem(all, "valid_loss"), "differences")), 2);
+    cr_assert_float_eq(cJSON_GetObjectItem(cJSON_GetObjectItem(all, "valid_loss"), "a")->valuedouble, 2.56, 1e-6);
+    cr_assert_float_eq(cJSON_GetObjectItem(cJSON_GetObjectItem(all, "valid_loss"), "b")->valuedouble, 3.24, 1e-6);
+    cr_assert_float_eq(number_of(all, "data.t", "effect"), (5.76 - 2.56 + 3.24 - 1.44) / 2, 1e-6);
+    cr_assert_float_eq(number_of(all, "train.optimizer", "effect"), (1.44 - 2.56 + 3.24 - 5.76) / 2, 1e-6);
+    cJSON_Delete(all);
+    unlink("one/m.nn"), unlink("one/t.csv"), rmdir("one");
+    unlink("two/m.nn"), unlink("two/t.csv"), rmdir("two");
 }
 
 /* A loss that goes to infinity is a result, not the end of the comparison. */
