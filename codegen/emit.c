@@ -249,8 +249,7 @@ emit_kernel_node(struct gen *g, const struct node *n)
         o.at = operand_number(n, o.product);
         o.factors[0] = address_of(g, o.product->in[0]);
         o.factors[1] = address_of(g, o.product->in[1]);
-        if (o.product->op != OP_MATMUL)
-            o.factors[2] = stream_number(g, o.product);
+        o.factors[2] = o.product->op == OP_MATMUL ? address_of(g, o.product) : stream_number(g, o.product);
     }
     if (!o.product && stands_inline(n, nout, results))
         emit_group(g, n, &o);

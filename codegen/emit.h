@@ -210,9 +210,10 @@ struct operands {
     LLVMValueRef *out, *in;
     LLVMValueRef scratch;       /* of a contraction that needs some */
     LLVMValueRef begin, end;    /* the places of its work to be computed; NULL: all */
+    LLVMValueRef chain;         /* struct code_chain *, beside begin */
     const struct node *product; /* a contraction or random numbers, computed as operand |at|; NULL: none */
     int at;
-    LLVMValueRef factors[FACTORS]; /* its operands; of random numbers the address of the stream's number besides; NULL */
+    LLVMValueRef factors[FACTORS]; /* its operands, and where it lies itself or the number of the random stream; NULL */
 };
 typedef void emit_fn(struct gen *g, const struct node *n, const struct operands *o);
 emit_fn emit_group;     /* MAP, CAST, BROADCAST, REDUCE, FUSED: emit_fused.c */

@@ -124,7 +124,7 @@ static LLVMTypeRef
 kernel_type(struct gen *g, const struct kernel *k, unsigned count)
 {
     if (k->parts)
-        return LLVMFunctionType(g->nothing, (LLVMTypeRef[]){g->pointer, g->pointer, g->i64, g->i64}, 4, false);
+        return LLVMFunctionType(g->nothing, (LLVMTypeRef[]){g->pointer, g->pointer, g->i64, g->i64, g->pointer}, 5, false);
     LLVMTypeRef *types = ARENA_ARRAY(g->arena, LLVMTypeRef, count + 3);
     count += k->scratch != 0;
     for (unsigned i = 0; i < count; i++)
@@ -145,6 +145,7 @@ parameters(struct gen *g, const struct kernel *k, const struct node *n, int nout
     if (k->parts) {
         mine.begin = LLVMGetParam(k->function, 2);
         mine.end = LLVMGetParam(k->function, 3);
+        mine.chain = LLVMGetParam(k->function, 4);
         g->rows = LLVMBuildLoad2(g->b, g->i64, place(g, memory, count), "");
         g->columns = k->counted ? LLVMBuildLoad2(g->b, g->i64, place(g, memory, count + 1), "") : NULL;
     } else {
@@ -192,7 +193,7 @@ is_worth_threads(struct gen *g, const struct work *w)
 {
     if (w->count.factor == 0 || likely(g, w->count) <= w->unit)
         return false;
-    return g->options->cut_small || likely(g, w->ps) >= INT64_C(2000) * THREADS_PART_NS;
+    return g->options->cut_small || likely(g, w->ps) >= INT64_C(2000) * CODE_PART_NS;
 }
 
 /* A kernel that another graph shares was made for that graph's rows: what memory it needs and where it is cut is the

@@ -46,9 +46,9 @@ void
 begin_block(struct product *p, struct loop *l)
 {
     struct gen *g = p->g;
-    LLVMValueRef length = size_value(g, p->k), most = whole(g, p->block);
-    loop_begin(g, l, whole(g, 0), length, p->block);
-    LLVMValueRef rest = LLVMBuildNSWSub(g->b, length, l->index, "");
+    LLVMValueRef most = whole(g, p->block);
+    loop_begin(g, l, p->k_begin, p->k_end, p->block);
+    LLVMValueRef rest = LLVMBuildNSWSub(g->b, p->k_end, l->index, "");
     p->first = l->index;
     p->length = least(g, rest, most);
 }
@@ -225,8 +225,8 @@ turn(struct product *p)
 }
 
 enum way { WAY_TILES, WAY_TURNED, WAY_COLUMN, WAY_BIG };
-/* What a contraction is cut into for threads. */
-enum cut { CUT_PRODUCTS, CUT_ROWS, CUT_LANES };
+/* What a contraction is cut into for threads; CHAINS: along k, one part of each chain behind the other. */
+enum cut { CUT_PRODUCTS, CUT_ROWS, CUT_LANES, CUT_CHAINS };
 
 static enum way
 choose_way(const struct product *p, bool ta)
@@ -241,6 +241,19 @@ choose_way(const struct product *p, bool ta)
     if (!ta && g->width >= 8 && p->elem == ELEM_F32 && size_is(p->n, 1) && size_constant(p->k) && p->k.factor % 4 == 0)
         return WAY_COLUMN;
     return is_big(p) ? WAY_BIG : WAY_TILES;
+}
+
+/* ---- chains in parts ---- */
+
+enum { PIECES = 16 }; /* a part waits for the first piece of the part before; 12 to 24 are as fast */
+
+/* Rows of c in a piece. */
+static int64_t
+chain_rows(const struct product *p)
+{
+    int64_t m = likely(p->g, p->m), rows = tile_rows(p), lanes = p->lanes * p->vectors;
+    int64_t across = (p->n.factor + lanes - 1) / lanes, down = (PIECES + across - 1) / across;
+    return ((m + down - 1) / down + rows - 1) / rows * rows;
 }
 
 /* ---- the node ---- */
@@ -281,9 +294,9 @@ emit_lanes(struct product *p)
 {
     struct loop l;
     bool blocks = !p->panel && is_cut(p);
-    p->whole_chains = !is_cut(p);
-    p->first = whole(p->g, 0);
-    p->length = size_value(p->g, p->k);
+    p->whole_chains = !is_cut(p) && !p->chain;
+    p->first = p->k_begin;
+    p->length = LLVMBuildNSWSub(p->g->b, p->k_end, p->k_begin, "");
     if (blocks)
         begin_block(p, &l);
     if (size_constant(p->n))
@@ -294,22 +307,81 @@ emit_lanes(struct product *p)
         loop_end(p->g, &l);
 }
 
-/* |p| turned: c^T comes into memory of its own, unless it is a column. */
+void
+call_chain(struct gen *g, const char *name, LLVMValueRef chain)
+{
+    LLVMTypeRef type = LLVMFunctionType(g->nothing, &g->pointer, 1, false);
+    LLVMValueRef f = LLVMGetNamedFunction(g->module, name);
+    if (!f)
+        f = LLVMAddFunction(g->module, name, type);
+    LLVMBuildCall2(g->b, type, f, &chain, 1, "");
+}
+
+/* The rows and lanes of a piece that the part before has done, for this part of k. */
+static void
+chain_piece(struct product *p, struct piece *q, LLVMValueRef count)
+{
+    struct loop l;
+    (void)count;
+    call_chain(p->g, "code_chain_wait", p->chain);
+    if (is_cut(p))
+        begin_block(p, &l);
+    emit_rows(p, q);
+    if (is_cut(p))
+        loop_end(p->g, &l);
+    call_chain(p->g, "code_chain_next", p->chain);
+}
+
+/* Parts of the chains, one behind the other: while the second goes on with the first piece of c, the first begins the next. So
+ * each reads its own rows of what is multiplied, and only c goes from one processor to another. */
+static void
+emit_chains(struct product *p)
+{
+    struct gen *g = p->g;
+    struct product at = *p;
+    struct loop k, l;
+    at.whole_chains = false;
+    at.first = p->k_begin;
+    at.length = LLVMBuildNSWSub(g->b, p->k_end, p->k_begin, "");
+    /* A single part has a turn for each block of k and one for all rows, others have one for all k. */
+    LLVMValueRef single = LLVMBuildICmp(g->b, LLVMIntEQ, at.length, size_value(g, p->k), "");
+    if (is_cut(p)) {
+        LLVMValueRef once = LLVMBuildNSWAdd(g->b, p->k_begin, whole(g, 1), "");
+        loop_begin(g, &k, p->k_begin, LLVMBuildSelect(g->b, single, p->k_end, once, ""), p->block);
+        LLVMValueRef block = least(g, p->k_end, LLVMBuildNSWAdd(g->b, k.index, whole(g, p->block), ""));
+        at.k_begin = k.index;
+        at.k_end = LLVMBuildSelect(g->b, single, block, p->k_end, "");
+    }
+    loop_begin(g, &l, p->row_begin, LLVMBuildSelect(g->b, single, whole(g, 1), p->row_end, ""), chain_rows(p));
+    LLVMValueRef end = least(g, p->row_end, LLVMBuildNSWAdd(g->b, l.index, whole(g, chain_rows(p)), ""));
+    at.row_begin = l.index;
+    at.row_end = LLVMBuildSelect(g->b, single, p->row_end, end, "");
+    constant_lanes(&at, chain_piece);
+    loop_end(g, &l);
+    if (is_cut(p))
+        loop_end(g, &k);
+}
+
+/* |p| turned: c^T comes into memory of its own, unless it is a column; parts of chains need memory that they share, and c
+ * itself is that. */
 static void
 emit_turned(struct product *p)
 {
     struct gen *g = p->g;
     struct product at = *p;
     struct size one = {.factor = 1};
-    if (size_is(p->m, 1)) {
-        emit_lanes(p);
+    if (!p->chain && !size_is(p->m, 1))
+        at.c = p->memory;
+    (p->chain ? emit_chains : emit_lanes)(&at);
+    if (size_is(p->m, 1))
         return;
-    }
-    at.c = p->memory;
-    emit_lanes(&at);
+    LLVMBasicBlockRef other = begin_if(g, chains_end(p));
+    if (p->chain)
+        copy_bytes(g, p->memory, p->c, whole(g, p->scratch));
     LLVMValueRef count = LLVMBuildNSWSub(g->b, p->lane_end, p->lane_begin, "");
-    transpose(g, p->elem, moved(p, at.c, p->lane_begin, one), size_value(g, p->n), moved(p, p->c, p->lane_begin, p->m),
+    transpose(g, p->elem, moved(p, p->memory, p->lane_begin, one), size_value(g, p->n), moved(p, p->c, p->lane_begin, p->m),
               size_value(g, p->m), size_value(g, p->m), count);
+    end_if(g, other);
 }
 
 static void
@@ -317,7 +389,7 @@ emit_plain(struct product *p)
 {
     struct product at = *p;
     at.panel = p->scratch ? p->memory : NULL;
-    emit_lanes(&at);
+    (p->chain ? emit_chains : emit_lanes)(&at);
 }
 
 /* Decides all that stands before the loops. */
@@ -376,38 +448,60 @@ lane_unit(const struct operation *o)
     return o->way == WAY_COLUMN ? COLUMN_ROWS : o->product.lanes * o->product.vectors;
 }
 
-/* Sums over the rows, and what has all lanes of c in memory, are cut into lanes only. Rows are better where both divide as
+/* Whether what lies in rows along k is so much more than all else that each processor should keep its own rows of it in its cache:
+ * a batch that weight gradients sum over, the weights of a wide layer for a few rows. */
+static bool
+has_long_chains(const struct operation *o)
+{
+    const double MORE = 2;
+    const struct product *p = &o->product;
+    double m = (double)likely(p->g, p->m), n = (double)likely(p->g, p->n), k = (double)likely(p->g, p->k);
+    double x = m * k, y = n * k, rows = y, rest = m * n;
+    if ((o->way != WAY_TILES && o->way != WAY_TURNED) || (o->way == WAY_TILES && p->scratch) || !size_constant(p->n) ||
+        !size_is(p->y_lane, 1))
+        return false;
+    *(size_is(p->x_k, 1) ? &rest : &rows) += x;
+    return rows > MORE * rest;
+}
+
+/* Sums over the rows of values that nobody keeps, and what has all lanes of c in memory, are cut into lanes only. Rows are better where both divide as
  * well: parts of the lanes have parts of each row of Y and c, of which the processors' prefetchers bring more than they use,
  * out of each other's caches. A panel is copied by each part of the rows. */
 static enum cut
-choose_cut(const struct operation *o, bool sums)
+choose_cut(const struct operation *o, const struct node *tail)
 {
     const double COPY = 60; /* of a column of a panel, against its product with a row */
     const struct product *p = &o->product;
     double m = (double)likely(p->g, p->m), n = (double)likely(p->g, p->n);
     if (o->batched)
         return CUT_PRODUCTS;
-    if (o->way != WAY_TILES || sums)
+    if (has_long_chains(o) && !(tail && tail_has_sums(tail)))
+        return CUT_CHAINS;
+    if (o->way != WAY_TILES || (tail && !tail_keeps_summed(tail)))
         return CUT_LANES;
     double rows = busiest(m / (double)tile_rows(p)) + (p->scratch ? COPY / m : 0);
     return rows <= busiest(n / (double)lane_unit(o)) ? CUT_ROWS : CUT_LANES;
 }
 
-/* The part from |begin| to |end|; NULL: all. */
 static void
-set_part(struct operation *o, LLVMValueRef begin, LLVMValueRef end)
+set_part(struct operation *o, const struct operands *in)
 {
     struct product *p = &o->product;
     struct gen *g = p->g;
-    p->row_begin = p->lane_begin = whole(g, 0);
+    p->row_begin = p->lane_begin = p->k_begin = whole(g, 0);
     p->row_end = size_value(g, p->m);
     p->lane_end = size_value(g, p->n);
-    if (begin && o->cut == CUT_ROWS) {
-        p->row_begin = begin;
-        p->row_end = end;
-    } else if (begin && o->cut == CUT_LANES) {
-        p->lane_begin = begin;
-        p->lane_end = end;
+    p->k_end = size_value(g, p->k);
+    if (in->begin && o->cut == CUT_ROWS) {
+        p->row_begin = in->begin;
+        p->row_end = in->end;
+    } else if (in->begin && o->cut == CUT_LANES) {
+        p->lane_begin = in->begin;
+        p->lane_end = in->end;
+    } else if (in->begin && o->cut == CUT_CHAINS) {
+        p->k_begin = in->begin;
+        p->k_end = in->end;
+        p->chain = in->chain;
     }
 }
 
@@ -431,11 +525,11 @@ matmul_work(struct gen *g, const struct node *n, const struct node *tail)
     if (is_empty(&o) || p->k.factor == 0)
         return (struct work){.unit = 1};
     prepare(&o);
-    o.cut = choose_cut(&o, tail && tail_has_sums(tail));
+    o.cut = choose_cut(&o, tail);
     struct work work = {.unit = 1, .count = o.batch};
     if (o.cut != CUT_PRODUCTS) {
-        work.count = o.cut == CUT_ROWS ? p->m : p->n;
-        work.unit = o.cut == CUT_ROWS ? tile_rows(p) : lane_unit(&o);
+        work.count = o.cut == CUT_ROWS ? p->m : o.cut == CUT_LANES ? p->n : p->k;
+        work.unit = o.cut == CUT_ROWS ? tile_rows(p) : o.cut == CUT_LANES ? lane_unit(&o) : 1;
     }
     work.ps = size_times(size_times(o.batch, p->k), size_times(p->m, p->n));
     work.ps.factor = (int64_t)(likely_ps(&o) / (double)likely(g, (struct size){.factor = 1, .power = work.ps.power}));
@@ -446,6 +540,14 @@ static bool
 is_plain(const struct operation *o)
 {
     return o->way == WAY_TILES && !o->batched && !is_cut(&o->product) && size_constant(o->product.n);
+}
+
+bool
+matmul_cuts_rows(struct gen *g, const struct node *n, const struct node *tail)
+{
+    struct operation o = operation_of(g, n);
+    prepare(&o);
+    return choose_cut(&o, tail) == CUT_ROWS;
 }
 
 bool
@@ -465,11 +567,12 @@ matmul_with_tail(struct gen *g, const struct node *n, const struct operands *o, 
     struct product *p = &op.product;
     p->x = o->factors[0];
     p->y = o->factors[1];
+    p->c = o->factors[2];
     p->memory = o->scratch;
     p->tail = tail;
     prepare(&op);
-    op.cut = choose_cut(&op, tail_has_sums(n));
-    set_part(&op, o->begin, o->end);
+    op.cut = choose_cut(&op, n);
+    set_part(&op, o);
     emit_plain(p);
 }
 
@@ -493,8 +596,8 @@ emit_matmul(struct gen *g, const struct node *n, const struct operands *in)
     }
     struct size of_a = size_times(p->m, p->k), of_b = size_times(p->k, p->n), of_c = size_times(p->m, p->n);
     prepare(&o);
-    o.cut = choose_cut(&o, false);
-    set_part(&o, in->begin, in->end);
+    o.cut = choose_cut(&o, NULL);
+    set_part(&o, in);
     struct product at = *p;
     bool turned = p->x != in->in[0], products = in->begin && o.cut == CUT_PRODUCTS;
     struct loop l;

@@ -2,7 +2,8 @@
  *
  * Each of its items is computed as often as it has to be: once a tile, for each vector of columns, for each row, for each
  * register. Sums and means over the rows go on in memory from tile to tile, a column of tiles from the first row to the
- * last: so they ascend as numerics.md says. */
+ * last: so they ascend as numerics.md says. A part that begins with a later row keeps the values, which it stores anyway, and adds
+ * them when the part before is done. */
 #include "codegen/group.h"
 #include "codegen/product.h"
 
@@ -15,6 +16,8 @@ struct tail {
     struct array *arrays;       /* of the items that are operands; then of the outputs */
     struct size *row, *column;  /* strides of the arrays */
     LLVMValueRef **value;       /* by item: for each row */
+    bool has_sums;
+    LLVMValueRef first;         /* whether sums go on from tile to tile: not of the rows of a later part */
 };
 
 /* ---- whether a node can be a tail ---- */
@@ -112,6 +115,8 @@ tail_new(struct gen *g, const struct node *n, const struct operands *o)
     struct tail *t = ARENA_NEW(g->arena, struct tail);
     t->at = o->at;
     t->domain = &o->product->type;
+    t->has_sums = tail_has_sums(n);
+    t->first = whole(g, 1);
     group_make(g, &t->group, n, o);
     group_mark(&t->group);
     int count = t->group.nitems + t->group.noutputs;
@@ -144,13 +149,100 @@ tail_new(struct gen *g, const struct node *n, const struct operands *o)
     return t;
 }
 
+static bool
+is_sum(const struct node *output)
+{
+    return op_info[output->op].class == CLASS_REDUCE;
+}
+
 bool
 tail_has_sums(const struct node *tail)
 {
     for (int i = 0; tail->op == OP_FUSED && i < tail->body->noutputs; i++)
-        if (op_info[tail->body->outputs[i].node->op].class == CLASS_REDUCE)
+        if (is_sum(tail->body->outputs[i].node))
             return true;
     return false;
+}
+
+bool
+tail_keeps_summed(const struct node *tail)
+{
+    for (int i = 0, k; tail->op == OP_FUSED && i < tail->body->noutputs; i++) {
+        const struct graph_output *outputs = tail->body->outputs;
+        if (!is_sum(outputs[i].node))
+            continue;
+        for (k = 0; k < tail->body->noutputs && outputs[k].node != outputs[i].node->in[0]; k++)
+            ;
+        if (k == tail->body->noutputs)
+            return false;
+    }
+    return true;
+}
+
+/* ---- sums of parts ---- */
+
+enum { CHAINS = 8 }; /* registers of columns, since each chain of additions waits for itself */
+
+/* Lanes of the |columns| columns. */
+static int
+sum_lanes(const struct gen *g, enum elem e, int64_t columns)
+{
+    int lanes = g->width / (e == ELEM_F64 ? 2 : 1);
+    while (!g->masks && columns % lanes)
+        lanes /= 2;
+    return lanes;
+}
+
+/* Adds the rows from |begin| to |end| of output |from|, which is stored, to sum |to|. */
+static void
+add_rows(struct gen *g, const struct tail *t, int to, int from, LLVMValueRef begin, LLVMValueRef end)
+{
+    const struct output *o = &t->group.outputs[to];
+    enum elem e = (enum elem)o->type->elem;
+    int64_t columns = t->domain->dim[t->domain->rank - 1];
+    int lanes = sum_lanes(g, e, columns), chains = (int)((columns + lanes - 1) / lanes);
+    LLVMValueRef sum[CHAINS], carried[CHAINS], mask[CHAINS], at[CHAINS];
+    struct loop c, r;
+    chains = chains > CHAINS ? CHAINS : chains;
+    while (!g->masks && columns % (lanes * chains))
+        chains--;
+    loop_begin(g, &c, whole(g, 0), whole(g, columns), lanes * chains);
+    for (int i = 0; i < chains; i++) {
+        LLVMValueRef column = LLVMBuildNSWAdd(g->b, c.index, whole(g, (int64_t)i * lanes), "");
+        mask[i] = columns % (lanes * chains) ? lanes_below(g, LLVMBuildNSWSub(g->b, whole(g, columns), column, ""), lanes) : NULL;
+        at[i] = element(g, o->address, e, column);
+        sum[i] = load(g, e, at[i], lanes, mask[i]);
+    }
+    loop_begin(g, &r, begin, end, 1);
+    for (int i = 0; i < chains; i++)
+        carried[i] = loop_carry(g, &r, sum[i]);
+    LLVMValueRef row = element(g, t->group.outputs[from].address, e, times(g, r.index, t->row[t->group.nitems + from]));
+    row = element(g, row, e, c.index);
+    for (int i = 0; i < chains; i++) {
+        LLVMValueRef value = load(g, e, element(g, row, e, whole(g, (int64_t)i * lanes)), lanes, mask[i]);
+        sum[i] = reduce_step(g, (enum op)o->reduce->op, e, carried[i], value, lanes);
+        loop_next(g, &r, carried[i], sum[i]);
+    }
+    loop_end(g, &r);
+    for (int i = 0; i < chains; i++)
+        store(g, e, at[i], sum[i], lanes, mask[i]);
+    loop_end(g, &c);
+}
+
+/* The sums of the rows of a part that is not the first, as soon as the part before has added its own. */
+static void
+add_part(struct gen *g, const struct tail *t, const struct operands *o)
+{
+    LLVMBasicBlockRef other = begin_if(g, LLVMBuildNot(g->b, t->first, ""));
+    call_chain(g, "code_chain_wait", o->chain);
+    for (int i = 0; i < t->group.noutputs; i++)
+        for (int k = 0; k < t->group.noutputs && t->group.outputs[i].reduce && t->group.outputs[i].address; k++)
+            if (!t->group.outputs[k].reduce && t->group.outputs[k].item == t->group.outputs[i].item) {
+                add_rows(g, t, i, k, o->begin, o->end);
+                break;
+            }
+    end_if(g, other);
+    call_chain(g, "code_chain_next", o->chain);
 }
 
 /* Sums of the columns from |begin| to |end| start from +0. */
@@ -243,29 +335,43 @@ output_value(struct product *p, const struct tail *t, const struct output *o, in
     return axes & BY_COLUMN ? value : splat(p->g, value, p->lanes);
 }
 
+/* Goes on with sum |i| by vector |v| of the tile's rows. */
+static void
+sum_tile(struct product *p, const struct tail *t, const struct piece *q, int i, LLVMValueRef row, int rows, int v)
+{
+    struct gen *g = p->g;
+    const struct output *o = &t->group.outputs[i];
+    enum elem e = (enum elem)o->type->elem;
+    if (!o->address || !o->reduce)
+        return;
+    LLVMValueRef at = place_of(p, t, q, t->group.nitems + i, row, 0, v), sum = load(g, e, at, p->lanes, q->mask[v]);
+    for (int r = 0; r < rows; r++)
+        sum = reduce_step(g, (enum op)o->reduce->op, e, sum, output_value(p, t, o, r), p->lanes);
+    store(g, e, at, sum, p->lanes, q->mask[v]);
+}
+
 void
 tail_tile(struct product *p, const struct piece *q, LLVMValueRef row, int rows, LLVMValueRef acc[ROWS_MAX][VECTORS_MAX])
 {
     struct gen *g = p->g;
     struct tail *t = p->tail;
-    LLVMValueRef *sums = ARENA_ARRAY(g->arena, LLVMValueRef, t->group.noutputs);
-    for (int v = 0; v < q->vectors; v++)
+    for (int v = 0; v < q->vectors; v++) {
         for (int r = 0; r < rows; r++) {
             compute_items(p, t, q, row, r, v, acc[r][v]);
             for (int i = 0; i < t->group.noutputs; i++) {
                 const struct output *o = &t->group.outputs[i];
-                enum elem e = (enum elem)o->type->elem;
-                if (!o->address)
-                    continue;
-                LLVMValueRef at = place_of(p, t, q, t->group.nitems + i, row, r, v), value = output_value(p, t, o, r);
-                if (o->reduce) {
-                    LLVMValueRef sum = r ? sums[i] : load(g, e, at, p->lanes, q->mask[v]);
-                    sums[i] = value = reduce_step(g, (enum op)o->reduce->op, e, sum, value, p->lanes);
-                }
-                if (!o->reduce || r == rows - 1)
-                    store(g, e, at, value, p->lanes, q->mask[v]);
+                if (o->address && !o->reduce)
+                    store(g, (enum elem)o->type->elem, place_of(p, t, q, t->group.nitems + i, row, r, v), output_value(p, t, o, r), p->lanes,
+                          q->mask[v]);
             }
         }
+        if (!t->has_sums)
+            continue;
+        LLVMBasicBlockRef other = begin_if(g, t->first);
+        for (int i = 0; i < t->group.noutputs; i++)
+            sum_tile(p, t, q, i, row, rows, v);
+        end_if(g, other);
+    }
 }
 
 void
@@ -273,10 +379,22 @@ emit_tail(struct gen *g, const struct node *n, const struct operands *o)
 {
     struct tail *t = tail_new(g, n, o);
     const struct type *domain = t->domain;
-    bool parts = o->begin && tail_has_sums(n);
-    LLVMValueRef begin = parts ? o->begin : whole(g, 0);
-    LLVMValueRef end = parts ? o->end : size_value(g, size_of_dim(domain->dim[domain->rank - 1]));
+    bool parts = o->begin && t->has_sums, rows = parts && matmul_cuts_rows(g, o->product, n);
+    LLVMValueRef begin = whole(g, 0), end = size_value(g, size_of_dim(domain->dim[domain->rank - 1])), last = whole(g, 1);
+    if (rows) {
+        t->first = LLVMBuildICmp(g->b, LLVMIntEQ, o->begin, whole(g, 0), "");
+        last = LLVMBuildICmp(g->b, LLVMIntEQ, o->end, size_value(g, size_of_dim(domain->dim[0])), "");
+    } else if (parts) {
+        begin = o->begin;
+        end = o->end;
+    }
+    LLVMBasicBlockRef other = begin_if(g, t->first);
     clear_sums(g, t, begin, end);
+    end_if(g, other);
     matmul_with_tail(g, n, o, t);
+    if (rows)
+        add_part(g, t, o);
+    other = begin_if(g, last);
     finish_means(g, t, begin, end);
+    end_if(g, other);
 }

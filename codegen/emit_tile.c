@@ -56,13 +56,20 @@ start_chains(struct product *p, const struct piece *q, int rows, LLVMValueRef c[
         }
 }
 
+LLVMValueRef
+chains_end(struct product *p)
+{
+    struct gen *g = p->g;
+    return p->chain ? LLVMBuildICmp(g->b, LLVMIntEQ, p->k_end, size_value(g, p->k), "") : whole(g, 1);
+}
+
 void
 emit_tile(struct product *p, const struct piece *q, LLVMValueRef row, int rows)
 {
     struct gen *g = p->g;
     LLVMValueRef c[ROWS_MAX][VECTORS_MAX] = {{NULL}}, acc[ROWS_MAX][VECTORS_MAX], y[VECTORS_MAX];
     LLVMValueRef x = moved(p, moved(p, p->x, row, p->x_row), p->x_copied ? whole(g, 0) : p->first, p->x_k);
-    if (!p->tail) {
+    if (!p->tail || p->chain) {
         LLVMValueRef corner = element(g, moved(p, p->c, row, p->c_row), p->elem, q->lane);
         for (int r = 0; r < rows; r++)
             for (int v = 0; v < q->vectors; v++)
@@ -92,12 +99,17 @@ emit_tile(struct product *p, const struct piece *q, LLVMValueRef row, int rows)
     }
     loop_end(g, &l);
     if (p->tail) {
+        LLVMBasicBlockRef other = begin_if(g, chains_end(p));
         tail_tile(p, q, row, rows, acc);
-        return;
+        end_if(g, other);
+        if (!p->chain)
+            return;
     }
+    LLVMBasicBlockRef other = begin_if(g, p->tail ? LLVMBuildNot(g->b, chains_end(p), "") : whole(g, 1));
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < q->vectors; v++)
             store(g, p->elem, c[r][v], acc[r][v], p->lanes, q->mask[v]);
+    end_if(g, other);
 }
 
 int64_t

@@ -28,6 +28,8 @@ struct product {
     bool prefetch;                      /* Y's rows ahead of their use */
     LLVMValueRef row_begin, row_end;    /* the rows and lanes of c that are computed */
     LLVMValueRef lane_begin, lane_end;
+    LLVMValueRef k_begin, k_end;        /* the links of its chains */
+    LLVMValueRef chain;                 /* where parts that share the chains tell each other; NULL: all of the chains are computed */
     struct tail *tail;                  /* NULL: none */
 };
 
@@ -56,6 +58,8 @@ void big_prepare(struct product *p);
 void emit_big(struct product *p);
 
 /* emit_tile.c */
+/* Whether the part that is being emitted has the last of its chains' links. */
+LLVMValueRef chains_end(struct product *p);
 void emit_tile(struct product *p, const struct piece *q, LLVMValueRef row, int rows);
 void emit_rows(struct product *p, const struct piece *q);
 /* c of one column: a row a lane, at most COLUMN_ROWS at a time. */
@@ -77,6 +81,11 @@ bool matmul_takes_tail(struct gen *g, const struct node *n);
 void matmul_with_tail(struct gen *g, const struct node *n, const struct operands *o, struct tail *tail);
 /* emit_tile.c: how many rows belong together: a tile's. */
 int64_t tile_rows(const struct product *p);
-/* emit_tail.c: whether |tail| has sums over the rows. */
+/* Whether parts of it are rows. */
+bool matmul_cuts_rows(struct gen *g, const struct node *n, const struct node *tail);
+/* emit_tail.c: whether |tail| has sums over the rows; whether all values that it sums are results of it, too. */
 bool tail_has_sums(const struct node *tail);
+bool tail_keeps_summed(const struct node *tail);
+/* emit_matmul.c: calls code_chain_wait or code_chain_next. */
+void call_chain(struct gen *g, const char *name, LLVMValueRef chain);
 #endif

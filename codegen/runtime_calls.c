@@ -1,6 +1,8 @@
 #include "codegen/runtime_calls.h"
 #include "runtime/isa.h"
 #include "runtime/kernel_impl.h"
+#include "runtime/threads.h"
+#include <stdatomic.h>
 
 int32_t
 code_random(int32_t op, int32_t elem, uint64_t stream, double from, double to, int64_t count, const int64_t *seed,
@@ -48,33 +50,61 @@ code_scratch(struct kernel_context *k, int64_t bytes)
     return kernel_scratch(k, (size_t)bytes);
 }
 
+/* One for each part, on lines of their own; the one before stands before it. */
+struct code_chain {
+    _Alignas(64) _Atomic int64_t done;  /* pieces; of the one before the first part: all there are */
+};
+
+void
+code_chain_wait(struct code_chain *c)
+{
+    threads_until(&c[-1].done, atomic_load_explicit(&c->done, memory_order_relaxed) + 1);
+}
+
+void
+code_chain_next(struct code_chain *c)
+{
+    int64_t done = atomic_load_explicit(&c->done, memory_order_relaxed);
+    atomic_store_explicit(&c->done, done + 1, memory_order_release);
+}
+
 struct parts {
     code_part_fn *fn;
     const void *context;
     char *scratch;
     size_t scratch_each;
     int64_t count, unit;
+    struct code_chain chain[THREADS_MAX + 1];
 };
 
 static void
 run_part(void *context, int part, int parts)
 {
-    const struct parts *p = context;
+    struct parts *p = context;
     int64_t units = (p->count + p->unit - 1) / p->unit;
     int64_t begin = threads_begin(units, part, parts) * p->unit, end = threads_begin(units, part + 1, parts) * p->unit;
     void *scratch = p->scratch ? p->scratch + (size_t)part * p->scratch_each : NULL;
-    p->fn(p->context, scratch, begin, end < p->count ? end : p->count);
+    p->fn(p->context, scratch, begin, end < p->count ? end : p->count, &p->chain[part + 1]);
 }
 
 int32_t
 code_parts(struct kernel_context *k, code_part_fn *fn, const void *context, int64_t scratch, int64_t count, int64_t unit,
            int64_t ps)
 {
-    struct parts p = {fn, context, NULL, round64((size_t)scratch), count, unit};
+    struct parts p;
+    p.fn = fn;
+    p.context = context;
+    p.scratch = NULL;
+    p.scratch_each = round64((size_t)scratch);
+    p.count = count;
+    p.unit = unit;
     /* For all threads at once: a later call with more rows shall not allocate. */
     if (scratch && !(p.scratch = kernel_scratch(k, (size_t)threads_count(k->threads) * p.scratch_each)))
         return 0;
-    threads_run(k->threads, threads_parts(k->threads, (double)ps / 1000, (count + unit - 1) / unit), run_part, &p);
+    int parts = threads_parts(k->threads, (double)ps / 1000 * THREADS_PART_NS / CODE_PART_NS, (count + unit - 1) / unit);
+    for (int i = 0; i <= parts; i++)
+        atomic_init(&p.chain[i].done, i ? 0 : INT64_MAX);
+    threads_run(k->threads, parts, run_part, &p);
     return 1;
 }
 

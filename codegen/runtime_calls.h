@@ -24,10 +24,16 @@ int32_t code_kernel(const struct code_node *n, int64_t rows, const void *a, cons
 void *code_scratch(struct kernel_context *k, int64_t bytes);
 /* to[c * to_row + r] = from[r * from_row + c]; they do not overlap. */
 void code_transpose(const float *from, int64_t from_row, float *to, int64_t to_row, int64_t rows, int64_t columns);
-/* Places [begin, end) of a kernel's work, on operands whose addresses |context| holds, with scratch memory of its own. */
-typedef void code_part_fn(const void *context, void *scratch, int64_t begin, int64_t end);
+enum { CODE_PART_NS = 2000 }; /* what a part is worth a thread for: the worker looks for it, and a call costs half a microsecond */
+struct code_chain;
+/* Places [begin, end) of a kernel's work, on operands whose addresses |context| holds, with scratch memory of its own. Parts of
+ * one chain of additions do its pieces one after the other: |c| is where they tell each other. */
+typedef void code_part_fn(const void *context, void *scratch, int64_t begin, int64_t end, struct code_chain *c);
 /* Runs |fn| on all |count| places, in the context's threads if it takes long enough: |ps| picoseconds. Parts begin at multiples of |unit|;
  * each has |scratch| bytes. */
 int32_t code_parts(struct kernel_context *k, code_part_fn *fn, const void *context, int64_t scratch, int64_t count,
                    int64_t unit, int64_t ps);
+/* Waits until the part before has done the piece that this one begins with now; tells the part behind that it is done. */
+void code_chain_wait(struct code_chain *c);
+void code_chain_next(struct code_chain *c);
 #endif

@@ -245,6 +245,16 @@ threads_turn(_Atomic int *turn, int part)
 }
 
 void
+threads_until(_Atomic int64_t *count, int64_t least)
+{
+    for (int looks = 0; atomic_load_explicit(count, memory_order_acquire) < least; looks++)
+        if (looks < PATIENCE)
+            relax();
+        else
+            sched_yield();
+}
+
+void
 threads_next(_Atomic int *turn)
 {
     atomic_fetch_add_explicit(turn, 1, memory_order_release);

@@ -34,6 +34,8 @@ void threads_run(struct threads *t, int parts, threads_fn *fn, void *context);
  * thread begins with part 0 and takes the others in their order. threads_next lets the next part go on. */
 void threads_turn(_Atomic int *turn, int part);
 void threads_next(_Atomic int *turn);
+/* Waits until |*count| is |least| or more, which a part before this one sees to. */
+void threads_until(_Atomic int64_t *count, int64_t least);
 
 /* From now on a part is worth a thread if it takes |ns| nanoseconds, and not THREADS_PART_NS; tests set 0. */
 void threads_least(struct threads *t, double ns);

@@ -79,6 +79,18 @@ Test(code_threads, weight_gradients)
           "  return %1 \"a\", %2 \"b\", %3 \"c\", %4 \"d\", %5 \"e\"\n}\n", 3, 3, d);
 }
 
+/* Many weights for few rows: the chains are cut, and what stands behind them is done by the last part. */
+Test(code_threads, chains)
+{
+    static const int64_t d[] = {400, 410, 1000};
+    check("graph g(x: f32[N,300], y: f32[N,#]) {\n"
+          "  var %w: f32[300,#] = \"w\"\n  var %b: f32[#] = \"b\"\n  var %u: f32[20,300] = \"u\"\n"
+          "  %1 = matmul x, %w : f32[N,#]\n  %2 = add %1, %b : f32[N,#]\n  %3 = max %2, 0 : f32[N,#]\n"
+          "  %4 = lt 0, %2 : bool[N,#]\n  %5 = matmul %u, %w : f32[20,#]\n  %6 = matmul %u, %w : f32[20,#]\n"
+          "  %7 = mul %6, %b : f32[20,#]\n  %8 = matmul x, y {transpose_a} : f32[300,#]\n"
+          "  return %3 \"a\", %4 \"b\", %5 \"c\", %7 \"d\", %8 \"e\"\n}\n", 3, 3, d);
+}
+
 /* Both operands are copied, by each part what it needs. */
 Test(code_threads, large_contractions)
 {
@@ -99,7 +111,7 @@ Test(code_threads, large_contractions)
     teardown(&f);
 }
 
-/* What stands behind a contraction: with sums over the rows, which a part has whole columns of, and without. */
+/* What stands behind a contraction: with sums over the rows, of values that are kept or not, and without. */
 Test(code_threads, tails)
 {
     static const int64_t d[] = {33, 70, 130};
@@ -110,7 +122,9 @@ Test(code_threads, tails)
           "  %5 = matmul x, %v {transpose_b} : f32[N,#]\n  %6 = where %4, %5, 0 : f32[N,#]\n  %7 = sum %6 {axis=[0]} : f32[#]\n"
           "  %8 = matmul x, %w : f32[N,#]\n  %9 = mul %8, z : f32[N,#]\n  %10 = mean %9 {axis=[0], keep} : f32[1,#]\n"
           "  %11 = matmul %u, %w : f32[40,#]\n  %12 = sub %11, %b : f32[40,#]\n  %13 = mean %12 {axis=[0]} : f32[#]\n"
-          "  return %3 \"a\", %4 \"b\", %6 \"c\", %7 \"d\", %9 \"e\", %10 \"f\", %12 \"g\", %13 \"h\"\n}\n", 2, 3, d);
+          "  %14 = matmul x, %w : f32[N,#]\n  %15 = sub %14, %b : f32[N,#]\n  %16 = abs %15 : f32[N,#]\n"
+          "  %17 = sum %15 {axis=[0]} : f32[#]\n"
+          "  return %3 \"a\", %4 \"b\", %6 \"c\", %7 \"d\", %9 \"e\", %10 \"f\", %12 \"g\", %13 \"h\", %16 \"i\", %17 \"j\"\n}\n", 2, 3, d);
 }
 
 /* Groups: long ones, rows, reductions along rows and down columns, several in one group, updates. */
