@@ -176,6 +176,17 @@ Test(commands, wrong_command_lines_rows_61_62_and_65)
     cr_expect_eq(nnc("eval m.nn --weights zero.safetensors"), 0);
 }
 
+/* Fewer rows than a batch are one smaller batch: that of as many rows as there are. */
+Test(commands, fewer_rows_than_a_batch_row_36)
+{
+    put_model("m.nn", "tanh(dense(x, 4))", "adam()", "");
+    cr_assert_eq(nnc("train m.nn --set train.batch=64 --history a.csv --history-no-time"), 0, "%s", last.err);
+    cr_assert_eq(nnc("train m.nn --set train.batch=30 --history b.csv --history-no-time"), 0, "%s", last.err);
+    cr_expect(files_equal("a.csv", "b.csv"));
+    put_model("m.nn", "tanh(dense(x, 4))", "adam()", "drop_last true");
+    refused("36_drop_last", 1, "train m.nn --set train.batch=64");
+}
+
 Test(commands, a_drawn_seed_is_printed_and_saved_row_64)
 {
     put_model("m.nn", "tanh(dense(x, 4))", "adam()", "");
@@ -528,6 +539,30 @@ Test(commands, a_report_of_gradients)
             cr_expect(fabs(gradient[k] - update[k]) < 0.15, "weight %d, epoch %d: %g, %g", i, k + 1, gradient[k], update[k]);
         cr_expect(i || update[0] != update[4]);
     }
+}
+
+/* Each installed model without its data: which file it wants, and what is in it. Those that make their data train. */
+Test(commands, models_without_their_data)
+{
+    struct dirent **entries;
+    int n = scandir(NNC_SOURCE_DIR "/models", &entries, NULL, alphasort);
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    cr_assert(n > 0 && out);
+    for (int i = 0; i < n; i++) {
+        char path[512];
+        size_t length = strlen(entries[i]->d_name);
+        if (length < 4 || strcmp(entries[i]->d_name + length - 3, ".nn") || !strcmp(entries[i]->d_name, "sine_column.nn"))
+            continue; /* the last is refused, as it is meant to be */
+        snprintf(path, sizeof path, NNC_SOURCE_DIR "/models/%s", entries[i]->d_name);
+        char *model = file_bytes(path, &size);
+        file_put("m.nn", model, size);
+        nnc("train m.nn --epochs 0 --quiet");
+        fprintf(out, "%s: exit %d\n%s", entries[i]->d_name, last.status, last.err);
+    }
+    fclose(out);
+    golden_compare(NNC_SOURCE_DIR "/tests/golden/commands/models_without_data.txt", text);
 }
 
 Test(commands, a_new_file_is_whole)

@@ -174,7 +174,13 @@ Test(sources, a_file_that_changes_is_refused)
             ;
         cr_assert(!good);
         source_close(&s);
-        told(k ? "changed" : "the file's end");
+        char whole[2][200];
+        snprintf(whole[0], sizeof whole[0], "%s:5000: error: expected more data, found the file's end", path);
+        snprintf(whole[1], sizeof whole[1], "%s: error: the file was changed while it was read", path);
+        cr_assert(diag.errors == 1 && !diag.first->next && diag.first->severity == SEVERITY_ERROR);
+        char *said = arena_printf(&arena, "%s: error: %s", diag.first->subject, diag.first->message);
+        cr_expect_str_eq(said, whole[k > 0]);
+        diag_init(&diag, &arena);
     }
 }
 
