@@ -110,7 +110,7 @@ struct fused {
     struct late_copy *copies;
     struct full_result *fulls;
     struct buffer *buffers;
-    struct lane *lanes;     /* one a part */
+    struct lane **lanes;    /* one a part */
     struct cut cut;
     struct walk walk;
     int nslots, nops, nearlies, nearly_reduces, nfeeds, ncopies, nfulls, nbuffers;

@@ -167,7 +167,7 @@ reduce_kept(const struct fused_run *r, int64_t first, int64_t end)
         const struct feed *d = &f->feeds[i];
         int64_t size = f->slots[d->slot].size;
         const char *x = d->way == FEED_STORED ? (const char *)r->out[d->stored].data + first * size : r->scratch + d->kept + (first - kept_from(r)) * size;
-        reduce_rows(&f->lanes[0].feeds[i], x, (end - first) / f->cut.columns);
+        reduce_rows(&f->lanes[0]->feeds[i], x, (end - first) / f->cut.columns);
     }
 }
 
@@ -176,7 +176,7 @@ fused_part(void *context, int part, int parts)
 {
     struct fused_run *r = context;
     const struct fused *f = r->fused;
-    struct lane *l = &f->lanes[part];
+    struct lane *l = f->lanes[part];
     char *buffers = r->scratch + f->fixed_bytes + (size_t)part * f->lane_bytes;
     int64_t first = r->first + cut_begin(&f->cut, r->end - r->first, part), end = r->first + cut_begin(&f->cut, r->end - r->first, part + 1);
     int64_t kept = f->cut.columns && part ? kept_from(r) : -1;

@@ -288,21 +288,41 @@ allocate(struct fused *f, struct arena *arena)
     return true;
 }
 
+/* |bytes| in cache lines that nothing else lies in: processors fetch them in pairs. */
+static void *
+own_lines(struct arena *arena, size_t bytes)
+{
+    enum { LINES = 128 };
+    char *at = arena_alloc(arena, bytes + 2 * LINES);
+    return at ? at + (LINES - (uintptr_t)at % LINES) : NULL;
+}
+
+/* A lane and its arrays, which its part writes with each block. */
+static struct lane *
+lane_new(const struct fused *f, struct arena *arena)
+{
+    size_t slots = round64((size_t)f->nslots * sizeof(struct slot)), feeds = round64((size_t)f->nfeeds * sizeof(struct reduce_feed));
+    size_t operands = round64((size_t)f->walk.noperands * sizeof(int64_t)), numbers = round64((size_t)f->nslots * sizeof(int));
+    char *at = own_lines(arena, round64(sizeof(struct lane)) + slots + feeds + operands + 2 * numbers);
+    struct lane *l = (struct lane *)at;
+    if (!at)
+        return NULL;
+    l->slots = (struct slot *)(at += round64(sizeof *l));
+    l->feeds = (struct reduce_feed *)(at += slots);
+    l->expanded = (int64_t *)(at += feeds);
+    l->moving = (int *)(at += operands);
+    l->expanding = (int *)(at + numbers);
+    memcpy(l->slots, f->slots, (size_t)f->nslots * sizeof *l->slots);
+    return l;
+}
+
 static bool
 make_lanes(struct fused *f, struct arena *arena)
 {
-    f->lanes = ARENA_ARRAY(arena, struct lane, f->cut.parts);
-    for (int i = 0; f->lanes && i < f->cut.parts; i++) {
-        struct lane *l = &f->lanes[i];
-        l->slots = ARENA_ARRAY(arena, struct slot, f->nslots + 1);
-        l->expanded = ARENA_ARRAY(arena, int64_t, f->walk.noperands + 1);
-        l->feeds = ARENA_ARRAY(arena, struct reduce_feed, f->nfeeds + 1);
-        l->moving = ARENA_ARRAY(arena, int, f->nslots + 1);
-        l->expanding = ARENA_ARRAY(arena, int, f->walk.noperands + 1);
-        if (!l->slots || !l->expanded || !l->feeds || !l->moving || !l->expanding)
+    f->lanes = ARENA_ARRAY(arena, struct lane *, f->cut.parts);
+    for (int i = 0; f->lanes && i < f->cut.parts; i++)
+        if (!(f->lanes[i] = lane_new(f, arena)))
             return false;
-        memcpy(l->slots, f->slots, (size_t)f->nslots * sizeof *l->slots);
-    }
     return f->lanes;
 }
 
