@@ -222,7 +222,7 @@ emit_fn emit_matmul;
 struct work group_work(struct gen *g, const struct node *n, const struct operands *o);
 /* |tail|: the node that is its tail; NULL: none. */
 struct work matmul_work(struct gen *g, const struct node *n, const struct node *tail);
-int64_t matmul_scratch(struct gen *g, const struct node *n); /* bytes that emit_matmul needs */
+int64_t matmul_scratch(struct gen *g, const struct node *n, const struct node *tail); /* bytes that emit_matmul needs */
 /* A contraction and the elementwise node that takes its value, where they fit each other: emit_tail.c. */
 bool tail_fits(struct gen *g, const struct node *product, const struct node *n, int at);
 emit_fn emit_tail;

@@ -2,7 +2,7 @@
  * tiles read both copies in order. Rows of X are kept apart by more than a power of two. */
 #include "codegen/product.h"
 
-enum { K_BLOCK = 512, ROW_BLOCK = 240, ROW_GAP = 16, PANELS_BYTES = 4 << 20, LARGE = 500 };
+enum { BIG_VECTORS = 4, K_BLOCK = 512, ROW_BLOCK = 240, ROW_GAP = 16, PANELS_BYTES = 4 << 20, LARGE = 500 };
 
 bool
 is_big(const struct product *p)
@@ -21,7 +21,7 @@ panels_width(const struct product *p)
 void
 big_prepare(struct product *p)
 {
-    p->vectors = VECTORS_MAX;
+    p->vectors = BIG_VECTORS;
     p->lanes = p->elem == ELEM_F64 ? p->g->width / 2 : p->g->width;
     p->rows = accumulators(p->g) / p->vectors;
     p->block = PANELS_BYTES / (panels_width(p) * (int64_t)elem_size(p->elem)) / 64 * 64;

@@ -225,7 +225,7 @@ kernel_for(struct gen *g, const struct shared *s, int nout)
     k = ARENA_NEW(g->arena, struct kernel);
     *k = (struct kernel){.node = n, .product = o->product, .at = o->at, .read = read, .counted = s->counted,
                          .parts = parts, .work = work};
-    k->scratch = product->op == OP_MATMUL ? matmul_scratch(g, product) : 0;
+    k->scratch = product->op == OP_MATMUL ? matmul_scratch(g, product, is_tail(o) ? n : NULL) : 0;
     k->next = g->functions;
     emit_kernel(g, k, n, nout, o);
     g->functions = k;

@@ -13,7 +13,8 @@ enum {
     FEW_ROWS = 64,          /* too few to bring Y's rows into the first cache */
     FEW_COLUMNS = 16,
     FAR = 2 << 10,          /* bytes from row to row of Y that fall into few sets of the cache */
-    LONG = 500, BLOCK = 250 /* chains of weight gradients are cut */
+    LONG = 500, BLOCK = 250, /* chains of weight gradients are cut */
+    LATER_TILE = 8 /* accumulators of a tile beside which a tail is done */
 };
 
 LLVMValueRef
@@ -151,6 +152,17 @@ shape_cycles(const struct product *p, int vectors, int rows)
     return all * (1 + 0.0005 * vectors * rows);
 }
 
+/* A tile beside which a tail is done: whole rows if it can be, since the tail then goes through its operands from the first
+ * to the last; few accumulators, which go through its queue. */
+static void
+choose_tile_for_later(struct product *p)
+{
+    p->lanes = p->elem == ELEM_F64 ? p->g->width / 2 : p->g->width;
+    int vectors = (int)((p->n.factor + p->lanes - 1) / p->lanes), pieces = (vectors + VECTORS_MAX - 1) / VECTORS_MAX;
+    p->vectors = (vectors + pieces - 1) / pieces;
+    p->rows = LATER_TILE / p->vectors;
+}
+
 static void
 choose_tile(struct product *p)
 {
@@ -267,7 +279,7 @@ struct operation {
 };
 
 static struct operation
-operation_of(struct gen *g, const struct node *n)
+operation_of(struct gen *g, const struct node *n, const struct node *tail)
 {
     const struct type *a = &n->in[0]->type, *b = &n->in[1]->type;
     struct operation o = {.ta = n->attr && n->attr->matmul.transpose_a, .tb = n->attr && n->attr->matmul.transpose_b};
@@ -285,6 +297,7 @@ operation_of(struct gen *g, const struct node *n)
     p->y_k = o.tb ? one : columns_b;
     p->c_row = p->n;
     o.way = choose_way(p, o.ta);
+    p->later = tail && is_later(g, n, tail);
     return o;
 }
 
@@ -405,7 +418,7 @@ prepare(struct operation *o)
         turn(p);
     if (o->way == WAY_COLUMN)
         return;
-    choose_tile(p);
+    (p->later ? choose_tile_for_later : choose_tile)(p);
     choose_blocks(p, o->ta);
     if (o->way == WAY_TURNED && !size_is(p->m, 1))
         p->scratch = p->m.factor * p->n.factor * (int64_t)elem_size(p->elem);
@@ -418,9 +431,9 @@ is_empty(const struct operation *o)
 }
 
 int64_t
-matmul_scratch(struct gen *g, const struct node *n)
+matmul_scratch(struct gen *g, const struct node *n, const struct node *tail)
 {
-    struct operation o = operation_of(g, n);
+    struct operation o = operation_of(g, n, tail);
     if (is_empty(&o) || o.product.k.factor == 0)
         return 0;
     prepare(&o);
@@ -457,7 +470,7 @@ has_long_chains(const struct operation *o)
     const struct product *p = &o->product;
     double m = (double)likely(p->g, p->m), n = (double)likely(p->g, p->n), k = (double)likely(p->g, p->k);
     double x = m * k, y = n * k, rows = y, rest = m * n;
-    if ((o->way != WAY_TILES && o->way != WAY_TURNED) || (o->way == WAY_TILES && p->scratch) || !size_constant(p->n) ||
+    if (p->later || (o->way != WAY_TILES && o->way != WAY_TURNED) || (o->way == WAY_TILES && p->scratch) || !size_constant(p->n) ||
         !size_is(p->y_lane, 1))
         return false;
     *(size_is(p->x_k, 1) ? &rest : &rows) += x;
@@ -509,18 +522,18 @@ set_part(struct operation *o, const struct operands *in)
 static double
 likely_ps(const struct operation *o)
 {
-    const double PRODUCT = 12, READ = 30, WRITTEN = 60, LANES = 16;
+    const double PRODUCT = 12, READ = 30, WRITTEN = 60, LATER = 400, LANES = 16;
     const struct product *p = &o->product;
     struct gen *g = p->g;
     double m = (double)likely(g, p->m), n = (double)likely(g, p->n), k = (double)likely(g, p->k), lanes = p->lanes ? p->lanes : 1;
     double products = PRODUCT * LANES / g->width * m * ceil(n / lanes) * lanes * k;
-    return (double)likely(g, o->batch) * (products + READ * (m + n) * k + WRITTEN * m * n);
+    return (double)likely(g, o->batch) * (products + READ * (m + n) * k + (WRITTEN + (p->later ? LATER : 0)) * m * n);
 }
 
 struct work
 matmul_work(struct gen *g, const struct node *n, const struct node *tail)
 {
-    struct operation o = operation_of(g, n);
+    struct operation o = operation_of(g, n, tail);
     struct product *p = &o.product;
     if (is_empty(&o) || p->k.factor == 0)
         return (struct work){.unit = 1};
@@ -545,15 +558,15 @@ is_plain(const struct operation *o)
 bool
 matmul_cuts_rows(struct gen *g, const struct node *n, const struct node *tail)
 {
-    struct operation o = operation_of(g, n);
+    struct operation o = operation_of(g, n, tail);
     prepare(&o);
     return choose_cut(&o, tail) == CUT_ROWS;
 }
 
 bool
-matmul_takes_tail(struct gen *g, const struct node *n)
+matmul_takes_tail(struct gen *g, const struct node *n, const struct node *tail)
 {
-    struct operation o = operation_of(g, n);
+    struct operation o = operation_of(g, n, tail);
     if (is_empty(&o) || o.product.k.factor == 0)
         return false;
     prepare(&o);
@@ -563,7 +576,7 @@ matmul_takes_tail(struct gen *g, const struct node *n)
 void
 matmul_with_tail(struct gen *g, const struct node *n, const struct operands *o, struct tail *tail)
 {
-    struct operation op = operation_of(g, o->product);
+    struct operation op = operation_of(g, o->product, n);
     struct product *p = &op.product;
     p->x = o->factors[0];
     p->y = o->factors[1];
@@ -573,7 +586,11 @@ matmul_with_tail(struct gen *g, const struct node *n, const struct operands *o, 
     prepare(&op);
     op.cut = choose_cut(&op, n);
     set_part(&op, o);
+    if (p->later)
+        queue_open(p);
     emit_plain(p);
+    if (p->later)
+        queue_close(p);
 }
 
 void
@@ -581,7 +598,7 @@ emit_matmul(struct gen *g, const struct node *n, const struct operands *in)
 {
     static void (*const emit[])(struct product *) = {
         [WAY_TILES] = emit_plain, [WAY_TURNED] = emit_turned, [WAY_COLUMN] = emit_column, [WAY_BIG] = emit_big};
-    struct operation o = operation_of(g, n);
+    struct operation o = operation_of(g, n, NULL);
     struct product *p = &o.product;
     p->x = in->in[0];
     p->y = in->in[1];

@@ -85,7 +85,7 @@ tail_fits(struct gen *g, const struct node *product, const struct node *n, int a
     const struct type *domain = &product->type;
     struct group gr;
     int cost = 0, uses = 0;
-    if (op_info[n->op].class == CLASS_REDUCE || !matmul_takes_tail(g, product))
+    if (op_info[n->op].class == CLASS_REDUCE || !matmul_takes_tail(g, product, n))
         return false;
     group_make(g, &gr, n, NULL);
     for (int i = 0; i < gr.nitems; i++) {
@@ -104,7 +104,7 @@ tail_fits(struct gen *g, const struct node *product, const struct node *n, int a
         if (!output_fits(&gr, &gr.outputs[i], domain))
             return false;
     }
-    return uses == 1 && cost <= COST_MOST;
+    return uses == 1 && (cost <= COST_MOST || is_later(g, product, n));
 }
 
 /* ---- its code ---- */
@@ -371,6 +371,17 @@ tail_tile(struct product *p, const struct piece *q, LLVMValueRef row, int rows, 
         for (int i = 0; i < t->group.noutputs; i++)
             sum_tile(p, t, q, i, row, rows, v);
         end_if(g, other);
+    }
+}
+
+void
+tail_prefetch(struct product *p, LLVMValueRef place)
+{
+    const struct tail *t = p->tail;
+    for (int i = 0; i < t->group.nitems; i++) {
+        const struct item *it = &t->group.items[i];
+        if (it->op == OP_INPUT && it->needed && it->array != t->at && it->axes)
+            prefetch(p->g, element(p->g, t->arrays[i].base, it->elem, place));
     }
 }
 

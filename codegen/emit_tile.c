@@ -4,22 +4,17 @@
 
 enum { AHEAD = 8 }; /* rows of Y from its use to its prefetching */
 
-/* Address of vector |v| of the lanes at k = |k| of the piece. */
+/* Address of the lanes at k = |k| of the piece. */
 static LLVMValueRef
-y_address(struct product *p, const struct piece *q, LLVMValueRef k, int v)
+y_address(struct product *p, const struct piece *q, LLVMValueRef k)
 {
-    struct gen *g = p->g;
-    LLVMValueRef row;
-    if (p->panel) {
-        row = moved(p, p->panel, k, size_fixed(p->lanes * p->vectors));
-    } else {
-        LLVMValueRef at = LLVMBuildNSWAdd(g->b, p->first, k, "");
-        row = moved(p, moved(p, p->y, q->lane, p->y_lane), at, p->y_k);
-    }
-    return element(g, row, p->elem, whole(g, v * p->lanes));
+    if (p->panel)
+        return moved(p, p->panel, k, size_fixed(p->lanes * p->vectors));
+    LLVMValueRef at = LLVMBuildNSWAdd(p->g->b, p->first, k, "");
+    return moved(p, moved(p, p->y, q->lane, p->y_lane), at, p->y_k);
 }
 
-static void
+void
 prefetch(struct gen *g, LLVMValueRef address)
 {
     LLVMValueRef operands[] = {address, LLVMConstInt(g->i32, 0, false), LLVMConstInt(g->i32, 3, false),
@@ -75,15 +70,28 @@ emit_tile(struct product *p, const struct piece *q, LLVMValueRef row, int rows)
             for (int v = 0; v < q->vectors; v++)
                 c[r][v] = element(g, moved(p, corner, whole(g, r), p->c_row), p->elem, whole(g, v * p->lanes));
     }
+    LLVMValueRef y_first = y_address(p, q, whole(g, 0));
     start_chains(p, q, rows, c, acc);
     struct loop l;
     loop_begin(g, &l, whole(g, 0), p->length, 1);
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < q->vectors; v++)
             acc[r][v] = loop_carry(g, &l, acc[r][v]);
-    LLVMValueRef at = moved(p, x, l.index, p->x_k);
+    LLVMValueRef at, row_y;
+    if (p->later) {
+        /* Instructions with an index are two for the processor, which then sees less far. */
+        LLVMValueRef next_x = loop_carry(g, &l, x), next_y = loop_carry(g, &l, y_first);
+        queue_turn(p, &l);
+        at = next_x;
+        row_y = next_y;
+        loop_next(g, &l, next_x, moved(p, next_x, whole(g, 1), p->x_k));
+        loop_next(g, &l, next_y, moved(p, next_y, whole(g, 1), p->panel ? size_fixed(p->lanes * p->vectors) : p->y_k));
+    } else {
+        at = moved(p, x, l.index, p->x_k);
+        row_y = y_address(p, q, l.index);
+    }
     for (int v = 0; v < q->vectors; v++) {
-        LLVMValueRef address = y_address(p, q, l.index, v);
+        LLVMValueRef address = element(g, row_y, p->elem, whole(g, v * p->lanes));
         y[v] = load(g, p->elem, address, p->lanes, p->panel ? NULL : q->mask[v]);
         if (p->prefetch)
             prefetch(g, moved(p, address, whole(g, AHEAD), p->y_k));
@@ -100,7 +108,7 @@ emit_tile(struct product *p, const struct piece *q, LLVMValueRef row, int rows)
     loop_end(g, &l);
     if (p->tail) {
         LLVMBasicBlockRef other = begin_if(g, chains_end(p));
-        tail_tile(p, q, row, rows, acc);
+        (p->later ? queue_put : tail_tile)(p, q, row, rows, acc);
         end_if(g, other);
         if (!p->chain)
             return;

@@ -4,9 +4,15 @@
 #define NNC_CODEGEN_PRODUCT_H
 #include "codegen/emit.h"
 
-enum { ROWS_MAX = 24, VECTORS_MAX = 4 };
+enum { ROWS_MAX = 24, VECTORS_MAX = 8 };
 
 struct tail;
+
+/* The vectors of the tile before, on which the tail is still to be done, the places of their first elements in c, and how many
+ * there are; in memory. */
+struct queue {
+    LLVMValueRef vectors, places, count;
+};
 
 /* One contraction out of the batch, in elements: c[m, n] = X[m, k] Y[k, n], one number of X broadcast to each row of a
  * tile, neighbouring numbers of Y in its lanes. */
@@ -31,6 +37,8 @@ struct product {
     LLVMValueRef k_begin, k_end;        /* the links of its chains */
     LLVMValueRef chain;                 /* where parts that share the chains tell each other; NULL: all of the chains are computed */
     struct tail *tail;                  /* NULL: none */
+    bool later;                         /* the tail waits in a queue: emit_later.c */
+    struct queue queue;
 };
 
 /* The part of a product that is being emitted. */
@@ -75,10 +83,20 @@ void fill_panel(struct product *p, const struct piece *q, LLVMValueRef count);
 /* emit_tail.c: what is done to a tile before it is stored. */
 void tail_tile(struct product *p, const struct piece *q, LLVMValueRef row, int rows,
                LLVMValueRef acc[ROWS_MAX][VECTORS_MAX]);
-/* emit_matmul.c: whether the product |n| is made of tiles that are complete at once; the code of o->product with |tail|, that
- * of node |n|. */
-bool matmul_takes_tail(struct gen *g, const struct node *n);
+/* emit_matmul.c: whether the product |n| is made of tiles that are complete at once, on which |tail| can be done; the code of
+ * o->product with |tail|, that of node |n|. */
+bool matmul_takes_tail(struct gen *g, const struct node *n, const struct node *tail);
 void matmul_with_tail(struct gen *g, const struct node *n, const struct operands *o, struct tail *tail);
+/* emit_later.c: tails that are done while the next tile is multiplied. */
+bool is_later(struct gen *g, const struct node *product, const struct node *tail);
+void queue_open(struct product *p);
+void queue_put(struct product *p, const struct piece *q, LLVMValueRef row, int rows, LLVMValueRef acc[ROWS_MAX][VECTORS_MAX]);
+/* Directly behind the values that loop |l| over k carries: some of the queue, all of it until |l| ends. */
+void queue_turn(struct product *p, const struct loop *l);
+void queue_close(struct product *p);
+/* emit_tail.c: brings the tail's operands at |place| into the first cache. */
+void tail_prefetch(struct product *p, LLVMValueRef place);
+void prefetch(struct gen *g, LLVMValueRef address);
 /* emit_tile.c: how many rows belong together: a tile's. */
 int64_t tile_rows(const struct product *p);
 /* Whether parts of it are rows. */

@@ -296,6 +296,24 @@ Test(codegen, tails)
                 "}\n", 4, columns, false);
 }
 
+/* An update with divisions behind a weight gradient waits in a queue: rows and columns that are left over, more vectors in the
+ * queue than numbers in a chain. */
+Test(codegen, tails_that_wait)
+{
+    static const int64_t columns[] = {16, 48, 144, 33};
+    check_sized("graph g(x: f32[N,21], y: f32[N,#], s: f32[]) {\n"
+                "  var %m: f32[21,#] = \"m\"\n  var %v: f32[21,#] = \"v\"\n  var %w: f32[21,#] = \"w\"\n"
+                "  %1 = matmul x, y {transpose_a} : f32[21,#]\n"
+                "  %2 = fused(%1, %m, %v, %w, s) : f32[21,#] {\n"
+                "    %a = add $0, $1 : f32[21,#]\n    %b = mul %a, %a : f32[21,#]\n    %c = add %b, $2 : f32[21,#]\n"
+                "    %d = abs %c : f32[21,#]\n    %e = sqrt %d : f32[21,#]\n    %f = add %e, $4 : f32[21,#]\n"
+                "    %g = div %a, %f : f32[21,#]\n    %h = sub $3, %g : f32[21,#]\n    return %a, %c, %h\n  }\n"
+                "  %3 = result %2 {index=0} : f32[21,#]\n  %4 = result %2 {index=1} : f32[21,#]\n"
+                "  %5 = result %2 {index=2} : f32[21,#]\n"
+                "  %6 = update %m, %3 : f32[21,#]\n  %7 = update %v, %4 : f32[21,#]\n  %8 = update %w, %5 : f32[21,#]\n"
+                "  return %3 \"a\", %4 \"b\", %5 \"c\"\n}\n", 4, columns, false);
+}
+
 Test(codegen, matmul_of_one_column)
 {
     static const int64_t lengths[] = {4, 8, 12, 100};
