@@ -563,6 +563,10 @@ Test(commands, models_without_their_data)
     }
     fclose(out);
     golden_compare(NNC_SOURCE_DIR "/tests/golden/commands/models_without_data.txt", text);
+    for (int i = 0; i < n; i++)
+        free(entries[i]);
+    free(entries);
+    free(text);
 }
 
 Test(commands, a_new_file_is_whole)
