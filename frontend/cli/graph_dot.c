@@ -2,7 +2,8 @@
  *
  * A line of the .nn file is a cluster in each phase. A group is a box with the lines of its body, in the names of the graph. Edges carry
  * shapes. What would only draw lines across the picture stands in the labels: numbers, states of the optimiser, and updates, as the variable behind
- * the line that gives its new value. Inputs and weights are drawn once for each cluster that reads them. */
+ * the line that gives its new value. Inputs and weights are drawn once for each cluster that reads them.
+ * Of a large graph each cluster is one box, which tells what it holds: graphviz would need minutes for all nodes, and nobody reads the outcome. */
 #include "frontend/cli/graph_view.h"
 #include <errno.h>
 #include <spawn.h>
@@ -11,8 +12,8 @@
 #include <unistd.h>
 
 enum phase { FORWARD, BACKWARD, UPDATE };
-/* From here on edges are straight and layers of nodes are not moved about for minutes. Lines of a group's body that are shown. */
-enum { LARGE = 600, BODY_LINES = 24 };
+/* Nodes from which on a cluster is one box. Lines of a group's body that are shown. Operations and leaves that a box names. */
+enum { LARGE = 600, BODY_LINES = 24, BOX_OPS = 4, BOX_LEAVES = 4 };
 
 static const struct {
     const char *name, *fill, *line;
@@ -289,20 +290,83 @@ same_cluster(const struct drawing *d, const struct node *a, const struct node *b
     return d->phase[a->id] == d->phase[b->id] && a->place.line == b->place.line && a->place.file == b->place.file;
 }
 
+/* "h: line 12, forward" and the colours. */
+static void
+put_title(const struct drawing *d, const struct node *first)
+{
+    enum phase p = (enum phase)d->phase[first->id];
+    const char *layer = layer_name(d, first->place.file, first->place.line);
+    put_escaped(d->out, layer && p != UPDATE ? layer : "");
+    fprintf(d->out, "%sline %d, %s", layer && p != UPDATE ? ": " : "", first->place.line, looks[p].name);
+}
+
 static void
 put_cluster(const struct drawing *d, int c, const struct node *first)
 {
     enum phase p = (enum phase)d->phase[first->id];
-    const char *layer = layer_name(d, first->place.file, first->place.line);
     fprintf(d->out, "  subgraph cluster_%d {\n    label=\"", c);
-    put_escaped(d->out, layer && p != UPDATE ? layer : "");
-    fprintf(d->out, "%sline %d, %s\"; color=\"%s\"; fontcolor=\"%s\"; style=rounded;\n", layer && p != UPDATE ? ": " : "", first->place.line,
-            looks[p].name, looks[p].line, looks[p].line);
+    put_title(d, first);
+    fprintf(d->out, "\"; color=\"%s\"; fontcolor=\"%s\"; style=rounded;\n", looks[p].line, looks[p].line);
     for (int k = first->id; k < d->g->count; k++)
         if (d->cluster[k] == c && is_drawn(d, d->g->nodes[k]))
             put_node(d, d->g->nodes[k]);
     put_leaves(d, c);
     fprintf(d->out, "  }\n");
+}
+
+/* The inputs and weights that cluster |c| reads, the first few by name. */
+static void
+put_box_leaves(const struct drawing *d, int c)
+{
+    bool *done = ARENA_ARRAY(d->arena, bool, d->g->count + 1);
+    int count = 0;
+    for (int i = 0; i < d->g->count; i++)
+        for (int k = 0; d->cluster[i] == c && k < d->g->nodes[i]->nin; k++) {
+            const struct node *in = d->g->nodes[i]->in[k];
+            if (!is_leaf(in) || !has_edge(d, d->g->nodes[i], k) || done[in->id])
+                continue;
+            done[in->id] = true;
+            if (++count > BOX_LEAVES)
+                continue;
+            fprintf(d->out, "%s", count == 1 ? "\\lof " : ", ");
+            put_escaped(d->out, in->attr->name.name);
+        }
+    if (count > BOX_LEAVES)
+        fprintf(d->out, " and %d more", count - BOX_LEAVES);
+}
+
+/* A cluster as one box: what it is, how many nodes of which operations it holds, the most frequent ones first, and what it reads. */
+static void
+put_box(const struct drawing *d, int c, const struct node *first)
+{
+    enum phase p = (enum phase)d->phase[first->id];
+    int of[OP_COUNT] = {0}, count = 0, left;
+    for (int k = first->id; k < d->g->count; k++)
+        if (d->cluster[k] == c) {
+            of[d->g->nodes[k]->op]++;
+            count++;
+        }
+    fprintf(d->out, "  c%d [shape=box, style=\"filled,rounded\", fillcolor=\"%s\", color=\"%s\", label=\"", c, looks[p].fill, looks[p].line);
+    put_title(d, first);
+    fprintf(d->out, "\\l%d nodes: ", count);
+    left = count;
+    for (int i = 0; left && i < BOX_OPS; i++) {
+        int most = 0;
+        for (int op = 0; op < OP_COUNT; op++)
+            most = of[op] > of[most] ? op : most;
+        fprintf(d->out, "%s%d %s", i ? ", " : "", of[most], op_info[most].text);
+        left -= of[most];
+        of[most] = 0;
+    }
+    fprintf(d->out, "%s", left ? ", ..." : "");
+    put_box_leaves(d, c);
+    fprintf(d->out, "\\l\"];\n");
+}
+
+static bool
+is_large(const struct drawing *d)
+{
+    return d->g->count > LARGE;
 }
 
 static void
@@ -318,12 +382,13 @@ put_clusters(const struct drawing *d)
         for (int k = i; k < d->g->count; k++)
             if (is_drawn(d, d->g->nodes[k]) && same_cluster(d, n, d->g->nodes[k]))
                 d->cluster[k] = clusters;
-        put_cluster(d, clusters++, n);
+        (is_large(d) ? put_box : put_cluster)(d, clusters++, n);
     }
     for (int i = 0; i < d->g->count; i++)
         if (d->cluster[i] < 0 && is_drawn(d, d->g->nodes[i]))
             put_node(d, d->g->nodes[i]);
-    put_leaves(d, -1);
+    if (!is_large(d)) /* else operands stand in labels only */
+        put_leaves(d, -1);
 }
 
 /* ---- edges ---- */
@@ -345,6 +410,62 @@ put_edges(const struct drawing *d, const struct node *n)
     }
 }
 
+/* The name of what stands for |n|: its box, or itself. */
+static const char *
+vertex(const struct drawing *d, const struct node *n)
+{
+    bool box = is_large(d) && d->cluster[n->id] >= 0;
+    return arena_printf(d->arena, "%c%d", box ? 'c' : 'n', box ? d->cluster[n->id] : n->id);
+}
+
+static bool
+same_vertex(const struct drawing *d, const struct node *a, const struct node *b)
+{
+    return a == b || (d->cluster[a->id] >= 0 && d->cluster[a->id] == d->cluster[b->id]);
+}
+
+/* The edges that end in the box of |n|, one from each other vertex, with the shape of the first value that goes along it. |value|: scratch, by
+ * id of a writer. */
+static void
+put_edges_into(const struct drawing *d, const struct node *n, const struct node **value)
+{
+    const struct graph *g = d->g;
+    char type[TYPE_TEXT];
+    memset(value, 0, sizeof *value * (size_t)g->count);
+    for (int i = 0; i < g->count; i++)
+        for (int k = 0; is_drawn(d, g->nodes[i]) && same_vertex(d, g->nodes[i], n) && k < g->nodes[i]->nin; k++) {
+            const struct node *from = drawn_writer(d, g->nodes[i]->in[k]);
+            if (is_drawn(d, from) && !same_vertex(d, from, n) && has_edge(d, g->nodes[i], k) && !value[from->id])
+                value[from->id] = g->nodes[i]->in[k];
+        }
+    for (int f = 0; f < g->count; f++) {
+        int more = 0;
+        for (int o = f + 1; value[f] && o < g->count; o++)
+            if (value[o] && same_vertex(d, g->nodes[f], g->nodes[o])) {
+                more++;
+                value[o] = NULL;
+            }
+        if (value[f])
+            fprintf(d->out, "  %s -> %s [label=\"%s%s\"];\n", vertex(d, g->nodes[f]), vertex(d, n), type_text(&value[f]->type, ",", type),
+                    more ? arena_printf(d->arena, " and %d more", more) : "");
+    }
+}
+
+static void
+put_box_edges(const struct drawing *d)
+{
+    const struct graph *g = d->g;
+    const struct node **value = ARENA_ARRAY(d->arena, const struct node *, g->count + 1);
+    bool *done = ARENA_ARRAY(d->arena, bool, g->count + 1); /* by cluster */
+    for (int i = 0; i < g->count; i++) {
+        if (!is_drawn(d, g->nodes[i]) || (d->cluster[i] >= 0 && done[d->cluster[i]]))
+            continue;
+        if (d->cluster[i] >= 0)
+            done[d->cluster[i]] = true;
+        put_edges_into(d, g->nodes[i], value);
+    }
+}
+
 static void
 put_outputs(const struct drawing *d)
 {
@@ -360,7 +481,7 @@ put_outputs(const struct drawing *d)
         }
         fprintf(d->out, "\"];\n");
         if (!in_label)
-            fprintf(d->out, "  n%d -> o%d [label=\"%s\"];\n", from->id, i, type_text(&n->type, ",", type));
+            fprintf(d->out, "  %s -> o%d [label=\"%s\"];\n", vertex(d, from), i, type_text(&n->type, ",", type));
     }
 }
 
@@ -373,14 +494,17 @@ graph_dot(FILE *out, const struct graph *g, const struct model *m, struct arena 
     find_updates(&d);
     fprintf(out, "digraph \"");
     put_escaped(out, g->name);
-    fprintf(out, "\" {\n  graph [fontname=\"Helvetica\", newrank=true, ranksep=0.4, nodesep=0.2%s];\n",
-            g->count > LARGE ? ", splines=line, nslimit=2, nslimit1=2, mclimit=0.2" : "");
+    fprintf(out, "\" {\n  graph [fontname=\"Helvetica\", newrank=true, ranksep=0.4, nodesep=0.2];\n");
+    if (is_large(&d))
+        fprintf(out, "  nslimit=1; nslimit1=1; splines=line;\n  label=\"%d nodes: each line of the file is a box; the format text, with --places, shows the nodes\"; labelloc=t;\n", g->count);
     fprintf(out, "  node [fontname=\"Helvetica\", fontsize=10, margin=\"0.08,0.04\", height=0.3];\n"
                  "  edge [fontname=\"Helvetica\", fontsize=8, color=\"#64748b\", fontcolor=\"#475569\", arrowsize=0.6];\n");
     put_clusters(&d);
-    for (int i = 0; i < g->count; i++)
+    for (int i = 0; !is_large(&d) && i < g->count; i++)
         if (is_drawn(&d, g->nodes[i]))
             put_edges(&d, g->nodes[i]);
+    if (is_large(&d))
+        put_box_edges(&d);
     put_outputs(&d);
     fprintf(out, "}\n");
 }

@@ -53,6 +53,32 @@ Test(views, pictures)
     cr_expect(strstr(last.out, "peak: ") && strstr(last.out, "</svg>"));
 }
 
+/* Each layer of a large graph is a box for each phase; graphviz draws them at once. */
+Test(views, picture_of_a_large_graph)
+{
+    enum { LAYERS = 20 };
+    char *text = NULL, *more;
+    cr_assert(asprintf(&text, "model m {\n    input x: f32[N, 4]\n    target y: f32[N, 4]\n    h0 = x\n") > 0);
+    for (int i = 1; i <= LAYERS; i++, free(text), text = more)
+        cr_assert(asprintf(&more, "%s    h%d = relu(batch_norm(dense(h%d, 4)))\n", text, i, i - 1) > 0);
+    cr_assert(asprintf(&more, "%s    loss mse(h%d, y)\n}\ntrain {\n    optimizer adam()\n    batch 8\n}\n", text, LAYERS) > 0);
+    file_put("large.nn", more, strlen(more));
+    free(text);
+    free(more);
+    cr_assert_eq(nnc("dump large.nn --stage gradient --format dot"), 0, "%s", last.err);
+    cr_expect_eq(count_of(last.out, "subgraph"), 0);
+    cr_expect_eq(count_of(last.out, "nodes: each line of the file is a box"), 1);
+    cr_expect_eq(count_of(last.out, ", forward"), LAYERS + 1, "and the loss");
+    cr_expect_eq(count_of(last.out, ", update"), 1);
+    for (int i = 1; i <= LAYERS; i++) {
+        char title[64];
+        snprintf(title, sizeof title, "label=\"h%d: line %d, backward", i, i + 4);
+        cr_expect_eq(count_of(last.out, title), 1, "%s", title);
+    }
+    cr_expect_eq(nnc("dump large.nn --stage gradient --format svg"), 0, "%s", last.err);
+    cr_expect_eq(count_of(last.out, "class=\"cluster\""), 0);
+}
+
 Test(views, pictures_without_dot)
 {
     put();
