@@ -1,5 +1,5 @@
 /* Every rule of simplify.def on special values: the graph with the rewrite and the graph without it give the same bits in
- * graph mode for all pairs of them; and what is no rule stays. */
+ * graph mode for all pairs of them; and what is no rule stays. What fold evaluates, on the same values. */
 #include "passes/explain.h"
 #include "runtime/exec.h"
 #include "runtime/kernels.h"
@@ -271,4 +271,106 @@ Test(simplify, every_rule_is_here)
             found |= samples[i].rule && !strcmp(samples[i].rule, rules[r]);
         cr_expect(found, "no sample for '%s'", rules[r]);
     }
+}
+
+/* -- fold -------------------------------------------------------------------------------------------------------------------------- */
+
+/* Operands that are inputs become constants of their values. */
+static struct node *
+read_constants(struct graph *g, struct node *n, void *context)
+{
+    void *const *inputs = context;
+    for (int k = 0; k < n->nin; k++)
+        for (int i = 0; i < g->ninputs; i++)
+            if (n->in[k] == g->inputs[i]) {
+                struct attr *attr = graph_attr(g, (struct attr){.value = {.data = inputs[i]}});
+                n->in[k] = graph_add(g, OP_CONST, 0, NULL, attr, &g->inputs[i]->type);
+            }
+    return NULL;
+}
+
+/* |lines| on constants becomes one constant, of the bits that running it on inputs gives. */
+static void
+check_fold(const char *lines, enum elem e)
+{
+    const struct sample s = {lines, ALL, NULL};
+    struct arena a;
+    struct diag diag;
+    arena_init(&a, NULL);
+    diag_init(&diag, &a);
+    _Alignas(64) char x[PAIRS * 8], y[PAIRS * 8], b[PAIRS], k[PAIRS * 4];
+    for (int i = 0; i < PAIRS; i++) {
+        store(x, e, i, special(e, i / SPECIALS));
+        store(y, e, i, special(e, i % SPECIALS));
+        store(b, ELEM_BOOL, i, i % 3 == 0);
+        store(k, ELEM_I32, i, i * 7 % SPECIALS);
+    }
+    void *const inputs[] = {x, y, b, k};
+    char *text = graph_of(&s, e, &a);
+    struct graph *plain = read(&a, text, &diag), *g = read(&a, text, &diag);
+    graph_rewrite(g, read_constants, (void *)inputs);
+    cr_assert(pass_fold(g, &diag), "%s", text);
+    cr_assert_eq(g->outputs[0].node->op, OP_CONST, "not folded:\n%s", text);
+    struct tensor want = run(plain, inputs, &diag), got = run(g, inputs, &diag);
+    cr_assert(same_bits(&want, &got), "folded to other bits:\n%s", text);
+    tensor_free(&want);
+    tensor_free(&got);
+    arena_free(&a);
+}
+
+/* Every elementwise operation, on all pairs of special values of all types that it takes. */
+Test(simplify, fold_elementwise)
+{
+    static const char *const operands[] = {"", "x", "x, y", "x, y, x"};
+    char lines[128];
+    for (int op = 0; op < OP_COUNT; op++)
+        for (int e = 0; op_info[op].class == CLASS_MAP && e < ELEM_COUNT; e++)
+            if (op_info[op].types >> e & 1) {
+                snprintf(lines, sizeof lines, "%%r = %s %s : %s", op_info[op].text, op == OP_WHERE ? "b, x, y" : operands[op_info[op].nin],
+                         op_info[op].flags & OP_BOOLEAN ? "bool[P]" : "T[P]");
+                check_fold(lines, (enum elem)e);
+            }
+    for (int from = 0; from < ELEM_COUNT; from++)
+        for (int to = 0; to < ELEM_COUNT; to++) {
+            snprintf(lines, sizeof lines, "%%r = cast x : %s[P]", elem_name((enum elem)to));
+            check_fold(lines, (enum elem)from);
+        }
+}
+
+/* All others that fold evaluates. */
+Test(simplify, fold_the_rest)
+{
+    static const struct sample rest[] = {
+        {"%1 = reshape x : T[Q,Q]\n %r = sum %1 {axis=[0]} : T[Q]", NUM, NULL},
+        {"%r = sum x {axis=[0]} : T[]", NUM, NULL},
+        {"%1 = reshape y : T[Q,Q]\n %r = prod %1 {axis=[1]} : T[Q]", NUM, NULL},
+        {"%1 = reshape x : T[Q,Q]\n %r = mean %1 {axis=[0]} : T[Q]", FLT, NULL},
+        {"%1 = reshape x : T[Q,Q]\n %r = max_over %1 {axis=[0]} : T[Q]", NUM, NULL},
+        {"%1 = reshape y : T[Q,Q]\n %r = max_over %1 {axis=[1]} : T[Q]", NUM, NULL},
+        {"%1 = reshape x : T[Q,Q]\n %r = min_over %1 {axis=[0]} : T[Q]", NUM, NULL},
+        {"%1 = reshape y : T[Q,Q]\n %r = argmax %1 {axis=[1]} : i32[Q]", NUM, NULL},
+        {"%1 = reshape y : T[Q,Q]\n %r = argmin %1 {axis=[1]} : i32[Q]", NUM, NULL},
+        {"%1 = reshape x : T[Q,Q]\n %2 = reshape y : T[Q,Q]\n %r = matmul %1, %2 : T[Q,Q]", FLT, NULL},
+        {"%1 = reshape y : T[Q,Q]\n %r = matmul %1, %1 {transpose_a} : T[Q,Q]", FLT, NULL},
+        {"%1 = reshape y : T[1,P,1]\n %2 = slice x {start=[0], stop=[3]} : T[3]\n %3 = reshape %2 : T[3,1,1]\n %r = conv %1, %3 "
+         "{stride=[1], dilation=[1], before=[1], after=[1]} : T[1,P,1]", FLT, NULL},
+        {"%r = broadcast x : T[2,P]", ALL, NULL},
+        {"%1 = reshape x : T[Q,Q]\n %r = transpose %1 {perm=[1,0]} : T[Q,Q]", ALL, NULL},
+        {"%r = slice x {start=[3], stop=[9]} : T[6]", ALL, NULL},
+        {"%r = pad x {before=[0], after=[0]} : T[P]", ALL, NULL},
+        {"%1 = slice y {start=[0], stop=[Q]} : T[Q]\n %r = pad %1 {before=[3], after=[2]} : T[21]", ALL, NULL},
+        {"%1 = reshape x : T[1,P]\n %2 = reshape y : T[1,P]\n %r = concat %1, %2 {axis=0} : T[2,P]", ALL, NULL},
+        {"%r = gather y, k : T[P]", ALL, NULL},
+        {"%r = scatter_add k, y : T[Q]", FLT, NULL},
+        {"%r = one_hot k : f32[P,Q]", 1, NULL},
+        {"%r = sort y {axis=0} : T[P]", NUM, NULL},
+        {"%r = argsort y {axis=0} : i32[P]", NUM, NULL},
+        {"%1 = argsort y {axis=0} : i32[P]\n %r = permute x, %1 {axis=0} : T[P]", NUM, NULL},
+        {"%r = flip y {axis=0} : T[P]", ALL, NULL},
+        {"%r = cumsum y {axis=0} : T[P]", NUM, NULL},
+    };
+    for (size_t i = 0; i < sizeof rest / sizeof *rest; i++)
+        for (int e = 0; e < ELEM_COUNT; e++)
+            if (rest[i].types >> e & 1)
+                check_fold(rest[i].lines, (enum elem)e);
 }
