@@ -8,7 +8,8 @@
  * updated
  *    variable's where the old value is wanted at the end.)
  * 3. What becomes a variable's value is computed in place if nothing reads the old one later; else the update copies.
- * 4. An elementwise node, with reductions behind it or without, takes over the memory of an operand of its own type that nothing reads later.
+ * 4. An elementwise node takes over the memory of an operand of its own type that nothing reads later; with reductions behind it if its
+ *    rows are whole vectors.
  * 5. The rest is placed by decreasing size into the tightest gap between values that live at the same time. Large values that one
  *    node touches begin at different places of a page (stores would wait for loads 4 KiB apart), unless the arena grew by that to more
  *    than a seventh above what lives.
@@ -68,6 +69,18 @@ has_results(const struct node *n)
     return n->op == OP_FUSED && n->body->noutputs > 1;
 }
 
+/* Whether the loop of a group with reductions begins and ends a row amid a vector: a store under a mask, and the load of the next row waits
+ * for it if they are one memory. */
+static bool
+has_broken_rows(const struct node *group, const struct type *t)
+{
+    enum { VECTOR = 64 }; /* bytes */
+    bool reduces = false;
+    for (int i = 0; i < group->body->count; i++)
+        reduces |= op_info[group->body->nodes[i]->op].class == CLASS_REDUCE;
+    return reduces && t->rank > 1 && t->dim[t->rank - 1] * (int64_t)elem_size((enum elem)t->elem) % VECTOR != 0;
+}
+
 /* Whether the writer of |out| reads element i of an operand of that type before it writes element i, and never again. A group does so, reductions or not: the
  * verifier sees to it that its loop is one. But what it reduces to comes into being bit by bit. */
 static bool
@@ -75,9 +88,10 @@ is_elementwise(struct node *out)
 {
     const struct node *w = writer(out);
     uint8_t class = op_info[w->op].class;
-    if (w->op == OP_FUSED)
-        return op_info[w->body->outputs[out->op == OP_RESULT ? out->attr->axis.axis : 0].node->op].class != CLASS_REDUCE;
-    return class == CLASS_MAP || class == CLASS_CAST;
+    if (w->op != OP_FUSED)
+        return class == CLASS_MAP || class == CLASS_CAST;
+    const struct node *result = w->body->outputs[out->op == OP_RESULT ? out->attr->axis.axis : 0].node;
+    return op_info[result->op].class != CLASS_REDUCE && !has_broken_rows(w, &out->type);
 }
 
 /* ---- 1. updates ---- */
