@@ -185,6 +185,21 @@ run(struct graph *g, void *const *inputs, struct diag *diag)
     return copy;
 }
 
+struct values {
+    _Alignas(64) char x[PAIRS * 8], y[PAIRS * 8], b[PAIRS], k[PAIRS * 4];
+};
+
+static void
+fill(struct values *v, enum elem e)
+{
+    for (int i = 0; i < PAIRS; i++) {
+        store(v->x, e, i, special(e, i / SPECIALS));
+        store(v->y, e, i, special(e, i % SPECIALS));
+        store(v->b, ELEM_BOOL, i, i % 3 == 0);
+        store(v->k, ELEM_I32, i, special(ELEM_I32, i % SPECIALS));
+    }
+}
+
 static void
 check(const struct sample *s, enum elem e)
 {
@@ -192,14 +207,9 @@ check(const struct sample *s, enum elem e)
     struct diag diag;
     arena_init(&a, NULL);
     diag_init(&diag, &a);
-    _Alignas(64) char x[PAIRS * 8], y[PAIRS * 8], b[PAIRS], k[PAIRS * 4];
-    for (int i = 0; i < PAIRS; i++) {
-        store(x, e, i, special(e, i / SPECIALS));
-        store(y, e, i, special(e, i % SPECIALS));
-        store(b, ELEM_BOOL, i, i % 3 == 0);
-        store(k, ELEM_I32, i, special(ELEM_I32, i % SPECIALS));
-    }
-    void *const inputs[] = {x, y, b, k};
+    struct values v;
+    void *const inputs[] = {v.x, v.y, v.b, v.k};
+    fill(&v, e);
     char *text = graph_of(s, e, &a);
     struct graph *plain = read(&a, text, &diag), *g = read(&a, text, &diag);
     struct remarks remarks = {0};
@@ -298,14 +308,11 @@ check_fold(const char *lines, enum elem e)
     struct diag diag;
     arena_init(&a, NULL);
     diag_init(&diag, &a);
-    _Alignas(64) char x[PAIRS * 8], y[PAIRS * 8], b[PAIRS], k[PAIRS * 4];
-    for (int i = 0; i < PAIRS; i++) {
-        store(x, e, i, special(e, i / SPECIALS));
-        store(y, e, i, special(e, i % SPECIALS));
-        store(b, ELEM_BOOL, i, i % 3 == 0);
-        store(k, ELEM_I32, i, i * 7 % SPECIALS);
-    }
-    void *const inputs[] = {x, y, b, k};
+    struct values v;
+    void *const inputs[] = {v.x, v.y, v.b, v.k};
+    fill(&v, e);
+    for (int i = 0; i < PAIRS; i++) /* places in y */
+        store(v.k, ELEM_I32, i, i * 7 % SPECIALS);
     char *text = graph_of(&s, e, &a);
     struct graph *plain = read(&a, text, &diag), *g = read(&a, text, &diag);
     graph_rewrite(g, read_constants, (void *)inputs);
